@@ -1,0 +1,2 @@
+//! The venuekit binary.
+fn main() {}

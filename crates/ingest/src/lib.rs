@@ -1,0 +1,1 @@
+//! The ingestion worker: registry, driver and store, with health and metrics.

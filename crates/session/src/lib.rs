@@ -1,0 +1,1 @@
+//! Sans-IO machines over any venue: connections, login, subscribe, resync, heartbeat, budget, clock.

@@ -1,0 +1,1 @@
+//! Every signing scheme with its vectors, and a secret that never prints.

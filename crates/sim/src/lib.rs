@@ -1,0 +1,1 @@
+//! A wire-level simulator: matching engine, wallets, faults, and the server side of each venue, sans-IO.

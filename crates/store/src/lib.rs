@@ -1,0 +1,1 @@
+//! Sinks behind one trait: SQLite as the embedded default.

@@ -1,0 +1,1 @@
+//! Doex: tables and codecs for spot, margin and futures.

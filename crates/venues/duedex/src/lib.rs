@@ -1,0 +1,1 @@
+//! DueDEX: tables and codecs for its perpetual contracts.

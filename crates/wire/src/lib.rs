@@ -1,0 +1,1 @@
+//! Protocol types exactly as each venue spells them, borrowed, and the shared frame scanner.
