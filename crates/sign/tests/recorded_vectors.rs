@@ -1,0 +1,42 @@
+//! The vectors that the venue published, as recorded outside this repository.
+//!
+//! They are looked for in `VENUEKIT_RECORDINGS`, by default beside the workspace.
+
+use std::path::PathBuf;
+
+use venuekit_sign::{Secret, duedex};
+
+/// The folder of recordings, or nothing, said in one line; required in CI.
+fn recordings() -> Option<PathBuf> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let folder = std::env::var_os("VENUEKIT_RECORDINGS").map_or_else(|| default.into(), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let required = std::env::var_os("VENUEKIT_REQUIRE_SERVICES").is_some_and(|value| value == "1");
+    assert!(!required, "no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
+    println!("skipped: no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
+    None
+}
+
+#[test]
+fn duedex_published() {
+    let Some(folder) = recordings() else { return };
+    let text = std::fs::read_to_string(folder.join("duedex/signing/vectors.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let vectors = file["vectors"].as_array().unwrap();
+    assert!(!vectors.is_empty());
+    for vector in vectors {
+        let field = |name: &str| vector[name].as_str().unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(field("scheme"), "hmac_sha256_hex_b64key");
+        let secret = Secret::from(field("secret"));
+        assert_eq!(duedex::answer(&secret, field("payload")).as_deref(), Ok(field("expected")));
+        // A REST vector must also come out of its parts, not of the ready text alone.
+        let parts: Vec<&str> = field("payload").splitn(6, '|').collect();
+        if let [method, path, timestamp, expiration, query, body] = parts[..] {
+            let expiration = (!expiration.is_empty()).then_some(expiration);
+            let request = duedex::Request { method, path, timestamp, expiration, query, body };
+            assert_eq!(request.verify(&secret, field("expected")), Ok(true));
+        }
+    }
+}
