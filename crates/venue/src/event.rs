@@ -1,0 +1,566 @@
+//! What an adapter makes of bytes: events over arenas that the session owns and reuses.
+//!
+//! One frame or answer is decoded into one [`EventBuf`]. Levels and texts stand in shared arenas, so the steady
+//! state allocates nothing.
+
+use core::ops::Range;
+
+use rust_decimal::Decimal;
+use venuekit_book::{Digits, Ids, Places, Update};
+use venuekit_types::{Instrument, Level, Price, Qty, Scale, Side, UnixNanos};
+
+use crate::{Fault, Interval, MarketId, Topic};
+
+/// The events of one frame or answer, and the arenas they point into.
+#[derive(Debug, Default)]
+pub struct EventBuf {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Rows that [`Body::Rows`] points into.
+    pub rows: Vec<Row>,
+    /// Instruments that an answer listed.
+    pub instruments: Vec<Instrument>,
+    levels: Vec<Level>,
+    places: Vec<Places>,
+    scales: Option<(Scale, Scale)>,
+    text: String,
+}
+
+/// A text in the arena of its [`EventBuf`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TextSpan {
+    start: u32,
+    end: u32,
+}
+
+/// A run of levels in the arena of its [`EventBuf`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LevelSpan {
+    start: u32,
+    end: u32,
+}
+
+fn at(index: usize) -> u32 {
+    u32::try_from(index).expect("frames are limited to a few megabytes")
+}
+
+impl EventBuf {
+    /// An empty buffer.
+    pub fn new() -> EventBuf {
+        EventBuf::default()
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.rows.clear();
+        self.instruments.clear();
+        self.levels.clear();
+        self.places.clear();
+        self.scales = None;
+        self.text.clear();
+    }
+
+    /// Keeps a text.
+    pub fn put_text(&mut self, text: &str) -> TextSpan {
+        let start = at(self.text.len());
+        self.text.push_str(text);
+        TextSpan { start, end: at(self.text.len()) }
+    }
+
+    /// A kept text.
+    pub fn text(&self, span: TextSpan) -> &str {
+        &self.text[span.start as usize..span.end as usize]
+    }
+
+    /// Keeps levels, stopping at the first that `levels` could not read.
+    ///
+    /// **Errors**: what the iterator gave.
+    pub fn put_levels<E>(
+        &mut self,
+        levels: impl IntoIterator<Item = Result<Level, E>>,
+    ) -> Result<LevelSpan, E> {
+        let start = at(self.levels.len());
+        for level in levels {
+            self.levels.push(level?);
+        }
+        Ok(LevelSpan { start, end: at(self.levels.len()) })
+    }
+
+    /// Keeps levels with the spelling of their numbers, for venues whose checksum covers the text.
+    ///
+    /// **Errors**: what the iterator gave.
+    pub fn put_spelt_levels<E>(
+        &mut self,
+        scales: (Scale, Scale),
+        levels: impl IntoIterator<Item = Result<(Level, Places), E>>,
+    ) -> Result<LevelSpan, E> {
+        self.scales = Some(scales);
+        let start = at(self.levels.len());
+        for item in levels {
+            let (level, places) = item?;
+            self.places.resize(self.levels.len(), Places::default());
+            self.levels.push(level);
+            self.places.push(places);
+        }
+        Ok(LevelSpan { start, end: at(self.levels.len()) })
+    }
+
+    /// Kept levels.
+    pub fn levels(&self, span: LevelSpan) -> &[Level] {
+        &self.levels[span.start as usize..span.end as usize]
+    }
+
+    fn places(&self, span: LevelSpan) -> &[Places] {
+        self.places.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// A book message as the book takes it.
+    pub fn update(&self, ids: Option<Ids>, body: &BookBody) -> Update<'_> {
+        Update {
+            ids,
+            bids: self.levels(body.bids),
+            asks: self.levels(body.asks),
+            checksum: body.checksum,
+            digits: self.scales.map(|(price_scale, qty_scale)| Digits {
+                price_scale,
+                qty_scale,
+                bids: self.places(body.bids),
+                asks: self.places(body.asks),
+            }),
+        }
+    }
+
+    /// Keeps rows and gives the body that points at them.
+    pub fn put_rows(&mut self, rows: impl IntoIterator<Item = Row>) -> Body {
+        let start = self.rows.len();
+        self.rows.extend(rows);
+        Body::Rows(start..self.rows.len())
+    }
+}
+
+/// One thing that a frame or an answer said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A message of a stream.
+    Data(Data),
+    /// A message about the connection.
+    Control(Control),
+    /// Bytes that made no sense.
+    Broken(Broken),
+}
+
+/// One whole message of one stream: a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// The stream.
+    pub topic: Topic,
+    /// Whether it is a whole state or a change.
+    pub kind: DataKind,
+    /// Its numbers, where the channel has any.
+    pub ids: Option<Ids>,
+    /// The venue's time.
+    pub at: Option<UnixNanos>,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// Whether a message is a whole state or a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataKind {
+    /// Replaces what was known.
+    Snapshot,
+    /// Changes it.
+    Update,
+}
+
+/// What a message holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Levels of a book.
+    Book(BookBody),
+    /// Rows, as a range of [`EventBuf::rows`].
+    Rows(Range<usize>),
+}
+
+/// The levels of a book message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BookBody {
+    /// Bids, absolute quantities.
+    pub bids: LevelSpan,
+    /// Asks, absolute quantities.
+    pub asks: LevelSpan,
+    /// The venue's checksum after this message.
+    pub checksum: Option<u32>,
+}
+
+/// One row of a channel that is not a book.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Row {
+    /// A public trade.
+    Trade(Trade),
+    /// Changed fields of a ticker.
+    Ticker(TickerPatch),
+    /// A candle.
+    Candle(Candle),
+    /// Changed fields of an own order.
+    Order(OrderPatch),
+    /// Changed fields of an own position.
+    Position(PositionPatch),
+    /// Changed fields of a balance.
+    Balance(BalancePatch),
+    /// An own fill.
+    Fill(Fill),
+}
+
+/// A public trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trade {
+    /// The market.
+    pub market: MarketId,
+    /// The venue's id, unique per market.
+    pub id: TextSpan,
+    /// The id as a number, where it is one that rises by one.
+    pub number: Option<u64>,
+    /// The price.
+    pub price: Price,
+    /// The quantity.
+    pub qty: Qty,
+    /// The side of the aggressor.
+    pub side: Option<Side>,
+    /// The venue's time.
+    pub at: UnixNanos,
+}
+
+macro_rules! patch {
+    ($(#[$meta:meta])* $name:ident by { $($(#[$kmeta:meta])* $key:ident : $kty:ty,)* } with { $($(#[$fmeta:meta])* $field:ident : $ty:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $($(#[$kmeta])* pub $key: $kty,)*
+            $($(#[$fmeta])* pub $field: Option<$ty>,)*
+        }
+
+        impl $name {
+            /// A patch of the row with this key that changes nothing.
+            pub fn new($($key: $kty),*) -> $name {
+                $name { $($key,)* $($field: None,)* }
+            }
+
+            /// Takes over every field that the newer patch carries.
+            pub fn merge(&mut self, newer: &$name) {
+                $(if newer.$field.is_some() { self.$field.clone_from(&newer.$field); })*
+            }
+        }
+    };
+}
+
+patch! {
+    /// Changed fields of a market's ticker. Sums and averages are exact decimals.
+    TickerPatch by {
+        /// The market.
+        market: MarketId,
+    } with {
+        /// Last traded price.
+        last: Decimal,
+        /// Best bid.
+        bid: Decimal,
+        /// Quantity at the best bid.
+        bid_qty: Decimal,
+        /// Best ask.
+        ask: Decimal,
+        /// Quantity at the best ask.
+        ask_qty: Decimal,
+        /// First price of the day's window.
+        open: Decimal,
+        /// Highest price of the window.
+        high: Decimal,
+        /// Lowest price of the window.
+        low: Decimal,
+        /// Last price of the window, where it lags behind `last`.
+        close: Decimal,
+        /// Quantity traded in the window, in the unit of quantities.
+        volume: Decimal,
+        /// Value traded in the window, in the quote.
+        quote_volume: Decimal,
+        /// Mark price.
+        mark: Decimal,
+        /// Index price.
+        index: Decimal,
+        /// Funding rate of the current period.
+        funding_rate: Decimal,
+        /// End of the current funding period.
+        next_funding: UnixNanos,
+        /// Open interest, in the unit of quantities.
+        open_interest: Decimal,
+    }
+}
+
+patch! {
+    /// Changed fields of an own order.
+    OrderPatch by {
+        /// The market.
+        market: MarketId,
+        /// The venue's order id.
+        order_id: String,
+    } with {
+        /// Our id.
+        client_order_id: String,
+        /// The side.
+        side: Side,
+        /// The venue-neutral type word: `limit`, `market`, `stop_market`, …
+        order_type: String,
+        /// `GTC`, `IOC`, `FOK`.
+        time_in_force: String,
+        /// Limit price.
+        price: Decimal,
+        /// Trigger price.
+        stop_price: Decimal,
+        /// Ordered quantity.
+        qty: Decimal,
+        /// Filled quantity.
+        cum_qty: Decimal,
+        /// Average fill price.
+        avg_px: Decimal,
+        /// Fees so far; negative is a rebate.
+        fee: Decimal,
+        /// The venue-neutral status word: `new`, `partially_filled`, `filled`, `canceled`, …
+        status: OrderStatus,
+        /// Whether it may only reduce a position.
+        reduce_only: bool,
+        /// When it was created.
+        created_at: UnixNanos,
+        /// When it last changed.
+        updated_at: UnixNanos,
+    }
+}
+
+patch! {
+    /// Changed fields of an own position.
+    PositionPatch by {
+        /// The market.
+        market: MarketId,
+    } with {
+        /// Signed quantity; zero is flat.
+        qty: Decimal,
+        /// Average entry price.
+        entry_price: Decimal,
+        /// Mark price.
+        mark_price: Decimal,
+        /// Liquidation price.
+        liquidation_price: Decimal,
+        /// Leverage; zero is cross.
+        leverage: Decimal,
+        /// Margin held by the position.
+        margin: Decimal,
+        /// Unrealised profit.
+        unrealized_pnl: Decimal,
+        /// Realised profit.
+        realized_pnl: Decimal,
+    }
+}
+
+patch! {
+    /// Changed fields of a balance.
+    BalancePatch by {
+        /// The wallet: `spot`, `margin`, `futures`.
+        wallet: String,
+        /// The asset.
+        asset: String,
+    } with {
+        /// Free to use.
+        free: Decimal,
+        /// Held by orders.
+        order_margin: Decimal,
+        /// Held by positions.
+        position_margin: Decimal,
+        /// Locked, where the venue does not say by what.
+        locked: Decimal,
+        /// Realised profit, total.
+        realized_pnl: Decimal,
+        /// Unrealised profit at the mark.
+        unrealized_pnl: Decimal,
+    }
+}
+
+/// An own fill.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fill {
+    /// The market.
+    pub market: MarketId,
+    /// The venue's fill id.
+    pub fill_id: String,
+    /// The venue's order id.
+    pub order_id: String,
+    /// Our id, where the venue repeats it.
+    pub client_order_id: Option<String>,
+    /// The side.
+    pub side: Side,
+    /// The price.
+    pub price: Decimal,
+    /// The quantity.
+    pub qty: Decimal,
+    /// The fee; negative is a rebate.
+    pub fee: Decimal,
+    /// The asset the fee is paid in, where the venue says it.
+    pub fee_asset: Option<String>,
+    /// Whether it rested in the book.
+    pub maker: bool,
+    /// The venue's time.
+    pub at: UnixNanos,
+}
+
+/// The life of an order, in FIX's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrderStatus {
+    /// Sent, no answer yet.
+    PendingNew,
+    /// Resting, or waiting for its trigger.
+    New,
+    /// Partly filled and resting.
+    PartiallyFilled,
+    /// Wholly filled.
+    Filled,
+    /// Cancel sent, no answer yet.
+    PendingCancel,
+    /// Cancelled.
+    Canceled,
+    /// Refused.
+    Rejected,
+    /// Ended by its own terms.
+    Expired,
+    /// Only the venue knows.
+    Unknown,
+}
+
+impl OrderStatus {
+    /// Whether nothing more can happen to it.
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            OrderStatus::Filled | OrderStatus::Canceled | OrderStatus::Rejected | OrderStatus::Expired
+        )
+    }
+
+    /// The word of the FIX vocabulary.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OrderStatus::PendingNew => "pending_new",
+            OrderStatus::New => "new",
+            OrderStatus::PartiallyFilled => "partially_filled",
+            OrderStatus::Filled => "filled",
+            OrderStatus::PendingCancel => "pending_cancel",
+            OrderStatus::Canceled => "canceled",
+            OrderStatus::Rejected => "rejected",
+            OrderStatus::Expired => "expired",
+            OrderStatus::Unknown => "unknown",
+        }
+    }
+}
+
+/// A candle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candle {
+    /// The market.
+    pub market: MarketId,
+    /// Its span.
+    pub interval: Interval,
+    /// When it opened.
+    pub open_at: UnixNanos,
+    /// First price.
+    pub open: Decimal,
+    /// Highest price.
+    pub high: Decimal,
+    /// Lowest price.
+    pub low: Decimal,
+    /// Last price.
+    pub close: Decimal,
+    /// Quantity traded.
+    pub volume: Decimal,
+    /// Trades counted, where the venue says it.
+    pub trades: Option<u64>,
+    /// Whether it will not change any more.
+    pub closed: bool,
+}
+
+/// A message about the connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Control {
+    /// A text to sign.
+    Challenge(TextSpan),
+    /// The login was accepted.
+    LoggedIn,
+    /// The login was refused.
+    LoginRefused(Fault),
+    /// A subscribe or unsubscribe was accepted.
+    Ack(AckOf),
+    /// A subscribe or unsubscribe was refused.
+    Refused {
+        /// What it answers.
+        of: AckOf,
+        /// Why.
+        fault: Fault,
+    },
+    /// The answer to a client's JSON or text ping.
+    Pong,
+    /// The server's beat, or any proof of life that is no data.
+    Beat,
+    /// The server's JSON ping, with the id to answer with.
+    ServerPing(TextSpan),
+    /// The user-data key of this connection is gone.
+    KeyExpired,
+    /// The venue's time.
+    Time(UnixNanos),
+    /// A fault tied to no request of ours.
+    Notice(Fault),
+}
+
+/// What an acknowledgement answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AckOf {
+    /// The request with this id.
+    Request(u64),
+    /// These topics.
+    Topics(Vec<Topic>),
+    /// Some request, it does not say which.
+    Any,
+}
+
+/// Bytes that made no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// What was wrong, for the log; never quotes secrets.
+    pub why: BrokenWhy,
+    /// A detail: the parser's own words, an unknown name.
+    pub detail: String,
+    /// The stream it belonged to, where that could still be read.
+    pub topic: Option<Topic>,
+}
+
+/// How bytes made no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BrokenWhy {
+    /// Not JSON, or cut short, or too deep.
+    Syntax,
+    /// JSON of another shape than the channel's.
+    Shape,
+    /// A number that does not fit: too large, or finer than the instrument's scale.
+    Number,
+    /// An instrument we do not know.
+    UnknownMarket,
+    /// A message type or channel we do not know; nothing we follow was lost.
+    UnknownKind,
+}
+
+impl BrokenWhy {
+    /// The word used in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BrokenWhy::Syntax => "syntax",
+            BrokenWhy::Shape => "shape",
+            BrokenWhy::Number => "number",
+            BrokenWhy::UnknownMarket => "unknown_market",
+            BrokenWhy::UnknownKind => "unknown_kind",
+        }
+    }
+}
