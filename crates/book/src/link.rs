@@ -1,0 +1,127 @@
+//! The sequence engine: one pure question, whether an update follows what the book has.
+//!
+//! It sees numbers only, and keeps none: [`Cursor`] is the caller's.
+
+use crate::{Cause, ChainFirst, Gap, Ids, Linkage, StaleStep, StepFirst};
+
+/// Where a book stands in its stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// The id of the snapshot or of the last update applied to it.
+    pub(crate) last: Option<u64>,
+    /// True once an update has followed the snapshot.
+    pub(crate) linked: bool,
+}
+
+impl Cursor {
+    /// Right after a snapshot.
+    pub(crate) fn at_snapshot(ids: Option<Ids>) -> Cursor {
+        Cursor { last: ids.map(|ids| ids.last), linked: false }
+    }
+
+    /// After an update that followed.
+    pub(crate) fn after(self, ids: Option<Ids>) -> Cursor {
+        Cursor { last: ids.map_or(self.last, |ids| Some(ids.last)), linked: true }
+    }
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the next one.
+    Next,
+    /// The book is past it.
+    Old,
+    /// Something is missing between.
+    Broken(Gap),
+}
+
+impl Linkage {
+    /// True where a message without ids breaks the rule.
+    pub(crate) fn is_numbered(self) -> bool {
+        !matches!(self, Linkage::Replace | Linkage::Unnumbered)
+    }
+
+    /// True where the numbers show that nothing is missing.
+    pub(crate) fn sees_holes(self) -> bool {
+        match self {
+            Linkage::Step { .. } | Linkage::Range { .. } | Linkage::Chain { .. } | Linkage::Socket => true,
+            Linkage::Replace | Linkage::Unnumbered | Linkage::Rising => false,
+        }
+    }
+
+    /// True when this update begins the venue's count anew, whatever came before.
+    pub(crate) fn is_restart(self, ids: Option<Ids>) -> bool {
+        match (self, ids) {
+            (Linkage::Step { restart: Some(n), .. }, Some(ids)) => ids.last == n,
+            _ => false,
+        }
+    }
+
+    /// Judges an update by its numbers.
+    pub(crate) fn judge(self, at: Cursor, ids: Option<Ids>) -> Verdict {
+        let (ids, last) = match (ids, at.last) {
+            (Some(ids), Some(last)) => (ids, last),
+            (None, last) if self.is_numbered() => {
+                let expected = last.map(|last| last.saturating_add(1));
+                return Verdict::Broken(Gap { cause: Cause::Sequence, expected, got: None });
+            }
+            // Nothing to compare: a numbered stream has a numbered snapshot, so this is one of the other two.
+            _ => return Verdict::Next,
+        };
+        if ids.first > ids.last {
+            return broken(ids.last, ids.first);
+        }
+        let old = ids.last <= last;
+        let wanted = last.saturating_add(1);
+        match self {
+            Linkage::Unnumbered => Verdict::Next,
+            Linkage::Replace if ids.last < last => Verdict::Old,
+            Linkage::Replace => Verdict::Next,
+            Linkage::Rising | Linkage::Socket if old => Verdict::Old,
+            Linkage::Rising | Linkage::Socket => Verdict::Next,
+            Linkage::Step { first, restart, stale } => {
+                let n = ids.last;
+                if restart == Some(n) && n != last && n != wanted {
+                    return Verdict::Broken(Gap::between(Cause::Restarted, wanted, n));
+                }
+                match (at.linked, first) {
+                    (false, StepFirst::Anchor) if n == last => Verdict::Next,
+                    (false, StepFirst::Anchor) if n > last => broken(last, n),
+                    (true, _) if old && stale == StaleStep::Desync => broken(wanted, n),
+                    _ if old => Verdict::Old,
+                    _ if n == wanted => Verdict::Next,
+                    _ => broken(wanted, n),
+                }
+            }
+            Linkage::Range { .. } if old => Verdict::Old,
+            Linkage::Range { overlap } => {
+                let may_overlap = overlap || !at.linked;
+                if ids.first == wanted || (may_overlap && ids.first < wanted) {
+                    Verdict::Next
+                } else {
+                    broken(wanted, ids.first)
+                }
+            }
+            Linkage::Chain { first: ChainFirst::Straddle } if !at.linked => {
+                if ids.last < last {
+                    Verdict::Old
+                } else if ids.first <= last {
+                    Verdict::Next
+                } else {
+                    broken(last, ids.first)
+                }
+            }
+            Linkage::Chain { .. } if ids.prev == Some(last) && ids.last >= last => Verdict::Next,
+            Linkage::Chain { .. } if old => Verdict::Old,
+            Linkage::Chain { first: ChainFirst::Free } if !at.linked => Verdict::Next,
+            Linkage::Chain { .. } => {
+                Verdict::Broken(Gap { cause: Cause::Sequence, expected: Some(last), got: ids.prev })
+            }
+        }
+    }
+}
+
+fn broken(expected: u64, got: u64) -> Verdict {
+    Verdict::Broken(Gap::between(Cause::Sequence, expected, got))
+}
