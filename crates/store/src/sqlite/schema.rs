@@ -1,0 +1,52 @@
+//! Numbered migrations, run in order; the number of the last one is the file's `user_version`.
+
+use rusqlite::{Connection, Transaction};
+
+/// `VKIT`: how a file says that it is ours.
+pub(super) const APPLICATION_ID: i32 = 0x564B_4954;
+
+/// Every schema step since the first release. Released steps never change; a new step is a new file.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001.sql")];
+
+/// The schema version this build writes.
+pub(super) fn known_version(migrations: &[&str]) -> u32 {
+    u32::try_from(migrations.len()).expect("migrations are counted in tens")
+}
+
+/// The schema version of a file; 0 for one without any.
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Runs the steps that the file lacks.
+pub(super) fn migrate(tx: &Transaction<'_>, migrations: &[&str]) -> rusqlite::Result<()> {
+    let found = version(tx)?;
+    for (number, step) in (1u32..).zip(migrations) {
+        if number > found {
+            tx.execute_batch(step)?;
+            tx.pragma_update(None, "user_version", number)?;
+        }
+    }
+    if found == 0 {
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_schema_runs_only_the_steps_it_lacks() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        let steps = ["CREATE TABLE a (x INTEGER)", "ALTER TABLE a ADD COLUMN y INTEGER"];
+        for upto in [1, 2, 2] {
+            let tx = conn.transaction().expect("begin");
+            migrate(&tx, &steps[..upto]).expect("migrates");
+            tx.commit().expect("commit");
+        }
+        assert_eq!(version(&conn).expect("version"), 2);
+        conn.execute("INSERT INTO a VALUES (1, 2)", []).expect("both columns exist");
+    }
+}
