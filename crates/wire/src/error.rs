@@ -45,8 +45,12 @@ impl From<serde_json::Error> for WireError {
 ///
 /// **Errors**: [`WireError`] for whatever a peer may send; never a panic, whatever the depth.
 pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, WireError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| WireError::Utf8 { at: error.valid_up_to() })?;
-    Ok(serde_json::from_str(text)?)
+    Ok(serde_json::from_str(text(bytes)?)?)
+}
+
+/// The bytes as text.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(bytes).map_err(|error| WireError::Utf8 { at: error.valid_up_to() })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The two ways a venue's types are declared: sets of words, and objects with optional fields.
+//! The ways a venue's types are declared: sets of words, fixed words, and objects with optional fields.
 
 #![allow(unused_macros, reason = "used by the venues' modules, which are features")]
 
@@ -80,4 +80,28 @@ macro_rules! shapes {
         #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
         pub struct $name<'a> { $($fields)* }
     };
+}
+
+/// Declares types of one value each, which is a word that must stand in the message.
+macro_rules! tags {
+    ($($(#[$meta:meta])* $name:ident = $word:literal,)+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name;
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str($word)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                match $crate::Text::deserialize(deserializer)?.as_str() {
+                    $word => Ok($name),
+                    _ => Err(serde::de::Error::custom(concat!("expected the word `", $word, "`"))),
+                }
+            }
+        }
+    )+};
 }

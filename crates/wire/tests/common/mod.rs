@@ -1,6 +1,4 @@
-//! What the tests of every venue share: compact JSON, the recordings folder, and the rough treatment of frames.
-
-use std::path::PathBuf;
+//! What the tests of every venue share: compact JSON, and the rough treatment of frames.
 
 /// JSON without the white space between its tokens.
 pub(crate) fn compact(json: &str) -> String {
@@ -16,19 +14,6 @@ pub(crate) fn compact(json: &str) -> String {
         inside || !c.is_whitespace()
     };
     json.chars().filter(keep).collect()
-}
-
-/// The folder of recordings, or nothing, said in one line; required in CI.
-pub(crate) fn recordings() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
-    let folder = std::env::var_os("VENUEKIT_RECORDINGS").map_or_else(|| default.into(), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var_os("VENUEKIT_REQUIRE_SERVICES").is_some_and(|value| value == "1");
-    assert!(!required, "no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
-    println!("skipped: no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
-    None
 }
 
 /// Runs a reader over everything a broken peer may make of a good frame. It must come back each time, with an
