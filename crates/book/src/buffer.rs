@@ -105,11 +105,15 @@ impl Buffer {
     /// Walks the numbers from a snapshot on and keeps only the updates that continue it; where one of them
     /// does not, it and those behind it stay, since a newer snapshot may reach it.
     pub(crate) fn link(&mut self, linkage: Linkage, from: Cursor) -> Result<(), Gap> {
+        let last_held = self.entries.last().and_then(|entry| entry.ids).map(|ids| ids.last);
         let mut at = from;
         for (place, entry) in self.entries.iter().enumerate() {
             match linkage.judge(at, entry.ids) {
                 Verdict::Next => at = at.after(entry.ids),
                 Verdict::Old => {}
+                // The count began anew before the snapshot, if the stream has come as far as the snapshot
+                // since; if it has not, the snapshot may be of the count before.
+                Verdict::Broken(gap) if gap.cause == Cause::Restarted && last_held >= from.last => {}
                 Verdict::Broken(gap) => {
                     self.drop_first(place);
                     let too_old = !at.linked && gap.cause == Cause::Sequence;

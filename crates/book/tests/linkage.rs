@@ -163,7 +163,9 @@ fn a_restart_ends_the_epoch_and_is_no_gap() {
         (n(1), "buffered"),
         (n(2), "buffered"),
         (Do::Snap(99), "restarted, expected 100, got 1"),
-        (Do::Snap(1), "applied"),
+        (Do::Refetch, "buffering"),
+        (Do::Snap(3), "restarted, expected 4, got 1"),
+        (Do::Snap(2), "applied"),
         (n(3), "applied"),
     ];
     check(rules, &while_waiting, LIVE, Some(3));
