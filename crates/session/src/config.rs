@@ -1,0 +1,209 @@
+//! What a session is asked to follow, and the bounds it keeps.
+
+use core::time::Duration;
+
+use venuekit_book::Limits as BookLimits;
+use venuekit_sign::Credentials;
+use venuekit_venue::{Channel, Spec};
+
+/// What one session follows: some products of one venue.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// What to follow.
+    pub wants: Vec<Want>,
+    /// Origins that replace the spec's, by product name.
+    pub hosts: Vec<HostOverride>,
+    /// The environment whose hosts are used where nothing replaces them: `live` when empty.
+    pub environment: String,
+    /// Who we are, for private channels.
+    pub credentials: Option<Credentials>,
+    /// The seed of every random choice: jitter, mostly.
+    pub seed: u64,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// One wish: a channel of a symbol, or of every symbol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The product it must belong to; any when absent.
+    pub product: Option<String>,
+    /// A symbol in any spelling, `*` for every one that trades, empty for private channels.
+    pub symbol: String,
+    /// The channel.
+    pub channel: Channel,
+}
+
+impl Want {
+    /// A channel of one symbol, in whichever product has it.
+    pub fn new(symbol: impl Into<String>, channel: Channel) -> Want {
+        Want { product: None, symbol: symbol.into(), channel }
+    }
+}
+
+/// Origins that replace those of a product's spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostOverride {
+    /// The product; every one when absent.
+    pub product: Option<String>,
+    /// REST origin, such as `http://127.0.0.1:8080`.
+    pub rest: String,
+    /// Stream origin, such as `ws://127.0.0.1:8080`.
+    pub stream: String,
+}
+
+/// The bounds and spans a session keeps.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bounds of each book.
+    pub book: BookLimits,
+    /// How long opening a connection may take.
+    pub open_within: Duration,
+    /// How long a login may take.
+    pub login_within: Duration,
+    /// How long a request may take.
+    pub request_within: Duration,
+    /// How long a stream may take from its subscription to its first state.
+    pub live_within: Duration,
+    /// How long a probe of a quiet stream may take.
+    pub probe_within: Duration,
+    /// How long two connections may overlap at a planned change.
+    pub overlap_within: Duration,
+    /// First span of the back-off.
+    pub backoff_base: Duration,
+    /// Longest span of the back-off.
+    pub backoff_cap: Duration,
+    /// Health that resets the back-off.
+    pub healthy_after: Duration,
+    /// Snapshot requests under way at once per product.
+    pub snapshots_at_once: usize,
+    /// Requests under way at once per origin.
+    pub requests_at_once: usize,
+    /// Frames held for a numbered channel that is no book.
+    pub early_frames: usize,
+    /// Bytes in those frames together.
+    pub early_bytes: usize,
+    /// Holes of a trade stream remembered at once.
+    pub trade_holes: usize,
+    /// Pages fetched to fill one hole of a trade stream.
+    pub backfill_pages: u32,
+    /// Rows kept of one private channel.
+    pub private_rows: usize,
+    /// Epochs reserved at once for a book.
+    pub epoch_block: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let s = Duration::from_secs;
+        Limits {
+            book: BookLimits::default(),
+            open_within: s(10),
+            login_within: s(10),
+            request_within: s(10),
+            live_within: s(10),
+            probe_within: Duration::from_millis(900),
+            overlap_within: s(30),
+            backoff_base: Duration::from_millis(500),
+            backoff_cap: s(30),
+            healthy_after: s(60),
+            snapshots_at_once: 4,
+            requests_at_once: 8,
+            early_frames: 1_024,
+            early_bytes: 4 << 20,
+            trade_holes: 64,
+            backfill_pages: 20,
+            private_rows: 65_536,
+            epoch_block: 64,
+        }
+    }
+}
+
+/// Why a session cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The venue has no such product.
+    #[error("{venue} has no product {product:?}; it has {}", .known.join(", "))]
+    UnknownProduct {
+        /// The venue.
+        venue: String,
+        /// What was asked for.
+        product: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// No product of the venue has the channel.
+    #[error("{venue} has no channel {channel}{}; it has {}", .product.as_ref().map(|p| format!(" in {p}")).unwrap_or_default(), .known.join(", "))]
+    UnknownChannel {
+        /// The venue.
+        venue: String,
+        /// The product, where one was named.
+        product: Option<String>,
+        /// What was asked for.
+        channel: &'static str,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A private channel without credentials.
+    #[error("{venue} {channel} is private: give an API key and secret, or leave the channel out")]
+    NoCredentials {
+        /// The venue.
+        venue: String,
+        /// The channel.
+        channel: &'static str,
+    },
+    /// A login that this version cannot perform.
+    #[error(
+        "private streams of {venue} need a {login} login, which this version does not perform yet; leave {channel} out"
+    )]
+    UnsupportedLogin {
+        /// The venue.
+        venue: String,
+        /// The channel.
+        channel: &'static str,
+        /// The login.
+        login: &'static str,
+    },
+    /// The spec names no hosts of the environment.
+    #[error("{venue} has no hosts for the environment {environment:?}; name hosts in the config, or use {}", .known.join(", "))]
+    UnknownEnvironment {
+        /// The venue.
+        venue: String,
+        /// What was asked for.
+        environment: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+}
+
+/// The origins of one product, after every replacement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origins {
+    /// REST origin, without a trailing slash.
+    pub rest: String,
+    /// Stream origin, without a trailing slash.
+    pub stream: String,
+}
+
+/// Finds where a product lives.
+pub(crate) fn origins(config: &Config, spec: &Spec) -> Result<Origins, ConfigError> {
+    let named = config.hosts.iter().find(|h| h.product.as_deref() == Some(spec.product.as_str()));
+    let any = || config.hosts.iter().find(|h| h.product.is_none());
+    let (rest, stream) = match named.or_else(any) {
+        Some(hosts) => (&hosts.rest, &hosts.stream),
+        None => {
+            let environment =
+                if config.environment.is_empty() { "live" } else { config.environment.as_str() };
+            let hosts = spec.hosts.iter().find(|h| h.environment == environment).ok_or_else(|| {
+                ConfigError::UnknownEnvironment {
+                    venue: spec.venue.clone(),
+                    environment: environment.to_owned(),
+                    known: spec.hosts.iter().map(|h| h.environment.clone()).collect(),
+                }
+            })?;
+            (&hosts.rest, &hosts.stream)
+        }
+    };
+    let bare = |origin: &String| origin.trim_end_matches('/').to_owned();
+    Ok(Origins { rest: bare(rest), stream: bare(stream) })
+}

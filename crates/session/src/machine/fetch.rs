@@ -1,0 +1,316 @@
+//! What goes by REST: instruments, snapshots, missed trades, and probes of quiet streams.
+
+use core::time::Duration;
+
+use venuekit_types::{Mono, Now};
+use venuekit_venue::{
+    Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, HttpReply, MarketId, Retry, Row,
+};
+
+use super::{Out, Session, transport_fault};
+use crate::io::{RequestId, StreamId, Timer};
+use crate::rest::{Job, Lane, Next, Purpose};
+use crate::stream::{Start, Which};
+
+/// Trades asked for in one page.
+const TRADES_PAGE: u32 = 500;
+
+impl Session {
+    /// Sends every request that its budget allows now.
+    pub(super) fn pump_requests(&mut self, now: Now) {
+        for at in 0..self.rests.len() {
+            loop {
+                match self.rests[at].next(now.mono) {
+                    Next::Send(job) => {
+                        let due = now.mono.plus(self.limits.request_within);
+                        self.timers.set(Timer::Response(job.id), due);
+                        self.out.push(Out::Request { rest: at, job: Box::new(job) });
+                    }
+                    Next::WaitUntil(until) => {
+                        let soonest = now.mono.plus(Duration::from_millis(1));
+                        self.timers.set(Timer::Budget(at), until.max(soonest));
+                        break;
+                    }
+                    Next::Idle => break,
+                }
+            }
+        }
+    }
+
+    /// Queues a request; nothing when the venue has no such route.
+    fn request(&mut self, product: usize, lane: Lane, ask: Ask, purpose: Purpose) -> Option<RequestId> {
+        let request = self.ask_of(product, &ask)?;
+        let id = self.request_id();
+        let rest = self.products[product].rest;
+        self.rests[rest].push(lane, Job { id, product, ask, purpose, request });
+        Some(id)
+    }
+
+    pub(super) fn ask_instruments(&mut self, now: Now, product: usize) {
+        // The first list is a must; a later look for changed terms can wait.
+        let lane = if self.products[product].loaded { Lane::Poll } else { Lane::Must };
+        if self.request(product, lane, Ask::Instruments, Purpose::Instruments).is_none() {
+            // A venue without a list of instruments cannot be followed by symbol.
+            self.products[product].loaded = true;
+            self.resolve_wants(now);
+        }
+    }
+
+    /// Asks for a book snapshot for one feed, unless that is under way.
+    pub(super) fn fetch_depth(&mut self, now: Now, id: StreamId, which: Which) {
+        let s = self.stream(id);
+        let (product, levels) = (s.info.product, s.rule.rest_depth);
+        let Some(market) = s.info.market else { return };
+        let Some(conn) = s.feed(which).filter(|feed| feed.fetch.is_none()).map(|feed| feed.conn) else {
+            return;
+        };
+        let ask = Ask::Depth { market, levels };
+        let request = self.request(product, Lane::Must, ask, Purpose::Depth(id, conn));
+        if request.is_none() {
+            self.resync_later(now, id);
+        }
+        if let Some(feed) = self.stream(id).feed(which) {
+            feed.fetch = request;
+        }
+    }
+
+    /// Asks for the trades that are missing, or for the newest one to start from.
+    pub(super) fn backfill(&mut self, now: Now, id: StreamId) {
+        let s = self.stream(id);
+        let product = s.info.product;
+        let Some(market) = s.info.market else { return };
+        let from = s.trades.first_missing().or(s.trades.last().map(|last| last.saturating_add(1)));
+        let limit = if from.is_some() { TRADES_PAGE } else { 1 };
+        let Some(feed) = s.primary.as_mut().filter(|feed| feed.fetch.is_none()) else { return };
+        if feed.book.state() != venuekit_book::State::Buffering {
+            feed.book.expect_snapshot();
+        }
+        let ask = Ask::Trades { market, from, limit };
+        let request = self.request(product, Lane::Must, ask, Purpose::Trades(id));
+        if request.is_none() {
+            self.resync_later(now, id);
+        }
+        if let Some(feed) = self.stream(id).primary.as_mut() {
+            feed.fetch = request;
+        }
+        self.tell_state(id);
+    }
+
+    pub(super) fn probe_depth(&mut self, _now: Now, id: StreamId) {
+        let s = self.stream(id);
+        let (product, levels) = (s.info.product, s.rule.rest_depth);
+        if let Some(market) = s.info.market {
+            let _ = self.request(product, Lane::Must, Ask::Depth { market, levels }, Purpose::ProbeDepth(id));
+        }
+    }
+
+    pub(super) fn probe_trades(&mut self, _now: Now, id: StreamId) {
+        let s = self.stream(id);
+        let (product, from) = (s.info.product, s.trades.last().map(|last| last.saturating_add(1)));
+        if let Some(market) = s.info.market {
+            let ask = Ask::Trades { market, from, limit: 1 };
+            let _ = self.request(product, Lane::Must, ask, Purpose::ProbeTrades(id));
+        }
+    }
+
+    // ---- answers ----
+
+    pub(super) fn on_response(&mut self, now: Now, id: RequestId, reply: &HttpReply<'_>) {
+        self.timers.cancel(Timer::Response(id));
+        let Some(at) = self.rests.iter().position(|rest| rest.has(id)) else { return };
+        let Some(job) = self.rests[at].settle(id) else { return };
+        self.rests[at].learn(now.mono, reply);
+        let mut buf = core::mem::take(&mut self.buf);
+        buf.clear();
+        let answer = self.venue.answer(self.place(job.product, 0), &job.ask, reply, &mut buf);
+        match answer {
+            Ok(()) => self.on_answer(now, &job, &mut buf),
+            Err(fault) => self.on_fault(now, at, &job, fault),
+        }
+        self.buf = buf;
+    }
+
+    pub(super) fn on_failed(&mut self, now: Now, id: RequestId, why: &str) {
+        self.timers.cancel(Timer::Response(id));
+        let Some(at) = self.rests.iter().position(|rest| rest.has(id)) else { return };
+        if let Some(job) = self.rests[at].settle(id) {
+            self.on_fault(now, at, &job, transport_fault(why));
+        }
+    }
+
+    fn on_answer(&mut self, now: Now, job: &Job, buf: &mut EventBuf) {
+        match job.purpose {
+            Purpose::Instruments => self.on_instruments(now, job.product, buf),
+            Purpose::Depth(id, conn) => {
+                let Some(which) = self.stream(id).which(conn) else { return };
+                let Some(feed) = self.stream(id).feed(which) else { return };
+                feed.fetch = None;
+                if feed.is_live() || !feed.listens() {
+                    return;
+                }
+                for event in &buf.events {
+                    if let Decoded::Data(data) = event
+                        && let Body::Book(body) = &data.body
+                    {
+                        let update = buf.update(data.ids, body);
+                        self.on_snapshot(now, id, which, data.at, &update);
+                        self.try_switch(now, id);
+                        return;
+                    }
+                }
+                self.resync_later(now, id);
+            }
+            Purpose::ProbeDepth(id) => {
+                let theirs = buf.events.iter().find_map(|event| match event {
+                    Decoded::Data(data) => data.ids.map(|ids| ids.last),
+                    _ => None,
+                });
+                let s = self.stream(id);
+                let ours = s.primary.as_ref().and_then(|feed| feed.book.last_id());
+                match theirs {
+                    Some(theirs) if ours < Some(theirs) => self.probe_behind(id, theirs),
+                    Some(_) => self.probe_answered(now, id),
+                    None => {}
+                }
+            }
+            Purpose::Trades(id) => self.on_trades(now, id, job, buf),
+            Purpose::ProbeTrades(id) => {
+                let newest = numbers(buf).max();
+                match newest {
+                    Some(newest) if self.stream(id).trades.last() < Some(newest) => {
+                        self.probe_behind(id, newest);
+                    }
+                    _ => self.probe_answered(now, id),
+                }
+            }
+        }
+    }
+
+    fn on_instruments(&mut self, now: Now, product: usize, buf: &mut EventBuf) {
+        self.products[product].instruments_backoff.reset();
+        let mut changed: Vec<MarketId> = Vec::new();
+        for instrument in buf.instruments.drain(..) {
+            let (market, is_new) = self.products[product].catalog.put(instrument);
+            if is_new {
+                changed.push(market);
+            }
+        }
+        self.products[product].loaded = true;
+        for market in changed {
+            self.on_terms_changed(now, product, market);
+        }
+        self.resolve_wants(now);
+    }
+
+    /// Missed trades came: each fills its hole, and what the venue no longer has is given up and told as lost.
+    fn on_trades(&mut self, now: Now, id: StreamId, job: &Job, buf: &EventBuf) {
+        let asked_from = match job.ask {
+            Ask::Trades { from, .. } => from,
+            _ => None,
+        };
+        let s = self.stream(id);
+        let Some(feed) = s.primary.as_mut() else { return };
+        feed.fetch = None;
+        let lowest = numbers(buf).min();
+        let full = numbers(buf).count() >= TRADES_PAGE as usize;
+        for event in &buf.events {
+            if let Decoded::Data(data) = event
+                && let Body::Rows(range) = &data.body
+            {
+                let rows: Vec<Row> =
+                    buf.rows[range.clone()].iter().filter(|row| self.continues(id, row)).cloned().collect();
+                self.tell_rows(now, id, data, &rows, buf);
+            }
+        }
+        let s = self.stream(id);
+        // The venue starts above what we asked for: what lies between is gone for good.
+        let lost = match (asked_from, lowest) {
+            (Some(_), Some(lowest)) => s.trades.give_up_below(lowest),
+            (Some(_), None) => s.trades.give_up_below(u64::MAX),
+            (None, _) => None,
+        };
+        if let (Some((_, to)), Some(open)) = (lost, s.open_gap.as_mut()) {
+            open.lost_to = Some(open.lost_to.map_or(to, |known| known.max(to)));
+        }
+        s.pages += 1;
+        if (full || s.trades.first_missing().is_some()) && s.pages < self.limits.backfill_pages {
+            self.backfill(now, id);
+            return;
+        }
+        let s = self.stream(id);
+        if let Some((_, to)) = s.trades.give_up_below(u64::MAX)
+            && let Some(open) = s.open_gap.as_mut()
+        {
+            open.lost_to = Some(open.lost_to.map_or(to, |known| known.max(to)));
+        }
+        s.pages = 0;
+        let Some(feed) = s.primary.as_mut() else { return };
+        if feed.listens() {
+            feed.book.expect_snapshot();
+            let _ = feed.book.snapshot(now, 0, &venuekit_book::Update::default());
+            self.went_live(now, id);
+        }
+    }
+
+    /// Whether a fetched trade fills a hole or follows the last one. The venue may be ahead of its own stream: a
+    /// trade further on will come by itself.
+    fn continues(&self, id: StreamId, row: &Row) -> bool {
+        let Row::Trade(trade) = row else { return false };
+        let last = self.streams[id.0 as usize].trades.last();
+        match (trade.number, last) {
+            (Some(number), Some(last)) => number <= last.saturating_add(1),
+            _ => true,
+        }
+    }
+
+    fn on_fault(&mut self, now: Now, rest: usize, job: &Job, fault: Fault) {
+        let wait = match fault.retry {
+            Retry::After(span) => Some(span),
+            Retry::Resync => Some(Duration::ZERO),
+            Retry::Never => None,
+        };
+        if matches!(fault.kind, FaultKind::RateLimited | FaultKind::Banned) {
+            let least = Duration::from_secs(1);
+            self.rests[rest].block(now.mono.plus(wait.unwrap_or(least).max(least)));
+        }
+        let route = job.request.route;
+        self.fault(job.product, route, fault.clone());
+        let soon = |machine: &mut Session, timer: Timer, wait: Duration| {
+            machine.timers.set_earlier(timer, now.mono.plus(wait));
+        };
+        match job.purpose {
+            Purpose::Instruments => {
+                let backoff = self.products[job.product].instruments_backoff.next(&mut self.rng);
+                let at: Mono = now.mono.plus(backoff.max(wait.unwrap_or_default()));
+                self.timers.set(Timer::Instruments(job.product), at);
+            }
+            Purpose::Depth(id, conn) => {
+                if let Some(which) = self.stream(id).which(conn)
+                    && let Some(feed) = self.stream(id).feed(which)
+                {
+                    feed.fetch = None;
+                    self.resync_later(now, id);
+                }
+            }
+            Purpose::Trades(id) => {
+                if let Some(feed) = self.stream(id).primary.as_mut() {
+                    feed.fetch = None;
+                    self.resync_later(now, id);
+                }
+            }
+            // Without an answer nobody vouches for the stream any more: its probe times out at once.
+            Purpose::ProbeDepth(id) | Purpose::ProbeTrades(id) => {
+                if self.stream(id).probe.is_some() && self.stream(id).rule.start != Start::Snapshot {
+                    soon(self, Timer::Probe(id), Duration::ZERO);
+                }
+            }
+        }
+    }
+}
+
+fn numbers(buf: &EventBuf) -> impl Iterator<Item = u64> {
+    buf.rows.iter().filter_map(|row| match row {
+        Row::Trade(trade) => trade.number,
+        _ => None,
+    })
+}

@@ -1,0 +1,565 @@
+//! The straight way of data: frame, decode, sequence, event.
+
+use venuekit_book::{Cause, Gap, Outcome, State, Update};
+use venuekit_types::{Now, UnixNanos};
+use venuekit_venue::spec::{Resync, RowIds};
+use venuekit_venue::{
+    Body, BookBody, Broken, BrokenWhy, Data, DataKind, Event as Decoded, EventBuf, MarketId, Place, Row, Say,
+    TickerPatch,
+};
+
+use super::Session;
+use crate::event::{BookChange, Event, TradeEvent};
+use crate::io::{ConnId, StreamId, Timer};
+use crate::private::State as PrivateState;
+use crate::stream::{Start, Sub, Which};
+use crate::trades::Seen;
+
+impl Session {
+    pub(super) fn on_frame(&mut self, now: Now, id: ConnId, bytes: &[u8]) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.last_frame = now.mono;
+        self.frames += 1;
+        let (product, socket) = (conn.product, conn.socket);
+        let mut buf = core::mem::take(&mut self.buf);
+        buf.clear();
+        let place = Place { product, socket, catalog: &self.products[product].catalog };
+        self.venue.decode(place, bytes, &mut buf);
+        let mut events = core::mem::take(&mut buf.events);
+        for event in events.drain(..) {
+            match event {
+                Decoded::Data(data) => self.on_data(now, id, &data, &buf, bytes),
+                Decoded::Control(venuekit_venue::Control::Challenge(span)) => {
+                    self.on_challenge(now, id, buf.text(span));
+                }
+                Decoded::Control(venuekit_venue::Control::ServerPing(span)) => {
+                    self.say(id, Say::Pong { id: buf.text(span) });
+                }
+                Decoded::Control(control) => self.on_control(now, id, control),
+                Decoded::Broken(broken) => self.on_broken(now, id, product, broken),
+            }
+        }
+        buf.events = events;
+        self.buf = buf;
+    }
+
+    /// A frame that made no sense costs that frame, and what it may have belonged to where the rule is blind.
+    fn on_broken(&mut self, now: Now, id: ConnId, product: usize, broken: Broken) {
+        self.decode_errors += 1;
+        let (why, topic) = (broken.why, broken.topic);
+        self.emit(Event::Broken { conn: id, product, broken });
+        match why {
+            BrokenWhy::UnknownKind => {}
+            BrokenWhy::Number => {
+                // Digits beyond the scale mean that the terms changed: read them anew, and start over.
+                self.reload_instruments(now, product);
+                let stream = topic.and_then(|topic| self.products[product].by_topic.get(&topic).copied());
+                if let Some(stream) = stream
+                    && let Some(which) = self.stream(stream).which(id)
+                {
+                    self.break_feed(now, stream, which, Gap::of(Cause::BadNumber));
+                }
+            }
+            BrokenWhy::Syntax | BrokenWhy::Shape | BrokenWhy::UnknownMarket => {
+                self.lose_unnoticed(now, id, topic, Gap::of(Cause::Lost));
+            }
+        }
+    }
+
+    fn on_data(&mut self, now: Now, conn: ConnId, data: &Data, buf: &EventBuf, frame: &[u8]) {
+        let Some(product) = self.conns.get(&conn).map(|c| c.product) else { return };
+        let Some(&id) = self.products[product].by_topic.get(&data.topic) else { return };
+        let s = &mut self.streams[id.0 as usize];
+        let Some(which) = s.which(conn) else { return };
+        let Some(feed) = s.feed(which).filter(|feed| feed.listens()) else { return };
+        let asked = feed.sub == Sub::Asked;
+        if which == Which::Primary {
+            s.last_data = now.mono;
+            s.last_data_wall = now.wall;
+            s.silences = 0;
+        }
+        if asked {
+            self.proven_by_data(now, conn, id);
+        }
+        match &data.body {
+            Body::Book(body) => self.on_book(now, id, which, data, body, buf),
+            Body::Rows(range) => {
+                self.on_message(now, id, which, data, &buf.rows[range.clone()], buf, frame);
+            }
+        }
+        if self.streams[id.0 as usize].shadow.is_some() {
+            self.try_switch(now, id);
+        }
+    }
+
+    // ---- books ----
+
+    fn on_book(
+        &mut self,
+        now: Now,
+        id: StreamId,
+        which: Which,
+        data: &Data,
+        body: &BookBody,
+        buf: &EventBuf,
+    ) {
+        let update = buf.update(data.ids, body);
+        let s = self.stream(id);
+        // Where every frame is the whole book, only the first one starts an epoch.
+        let starts = !(s.rule.resync == Resync::Await && which_is_live(s, which));
+        if data.kind == DataKind::Snapshot && starts {
+            self.on_snapshot(now, id, which, data.at, &update);
+            return;
+        }
+        let Some(feed) = s.feed(which) else { return };
+        let outcome = feed.book.apply(now, &update);
+        if which == Which::Shadow {
+            if let Outcome::Desync(_) = outcome {
+                self.resync(now, id, which, Some(&update));
+            }
+            return;
+        }
+        match outcome {
+            Outcome::Applied => {
+                if update.checksum.is_some() {
+                    s.stats.checksums_ok += 1;
+                }
+                self.tell_update(id, now, data.at, &update, false);
+            }
+            Outcome::Old => s.stats.stale_dropped += 1,
+            Outcome::Buffered => {}
+            Outcome::Desync(gap) => {
+                let position = s.stats.updates + 1;
+                if gap.cause == Cause::Checksum {
+                    s.stats.checksums_bad += 1;
+                    s.stats.first_checksum_bad_at_update.get_or_insert(position);
+                }
+                self.broke(now, id, gap, Some(&update));
+            }
+        }
+    }
+
+    /// A snapshot, from the stream or fetched.
+    pub(super) fn on_snapshot(
+        &mut self,
+        now: Now,
+        id: StreamId,
+        which: Which,
+        at: Option<UnixNanos>,
+        update: &Update<'_>,
+    ) {
+        let s = self.stream(id);
+        let Some(feed) = s.feed(which) else { return };
+        if feed.is_live() {
+            let (ours, theirs) = (feed.book.last_id(), update.ids.map(|ids| ids.last));
+            if ours.is_some() && ours == theirs {
+                // The answer to a probe, or an unasked repeat: the venue stands where we stand.
+                self.probe_answered(now, id);
+                return;
+            }
+            if which == Which::Primary {
+                let gap = Gap {
+                    cause: if theirs < ours { Cause::Restarted } else { Cause::Sequence },
+                    expected: ours.map(|last| last.saturating_add(1)),
+                    got: theirs,
+                };
+                feed.book.desync(gap);
+                self.open_gap(now, id, gap);
+                self.tell_state(id);
+            }
+        }
+        let Some(epoch) = self.stream(id).epochs.take() else {
+            // The store has not given one yet. The snapshot is let go and asked for again when it has.
+            self.top_up_epochs(id);
+            return;
+        };
+        self.top_up_epochs(id);
+        let s = self.stream(id);
+        let Some(feed) = s.feed(which) else { return };
+        let outcome = feed.book.snapshot(now, epoch, update);
+        let state = feed.book.state();
+        match outcome {
+            Outcome::Applied if which == Which::Primary => {
+                if update.checksum.is_some() {
+                    s.stats.checksums_ok += 1;
+                }
+                self.tell_snapshot(now, id, at, update);
+                self.went_live(now, id);
+            }
+            Outcome::Applied | Outcome::Old | Outcome::Buffered => {}
+            Outcome::Desync(_) if state == State::Buffering => {
+                // Too old for what we hold: the stream goes on, another snapshot is needed.
+                self.resync_later(now, id);
+            }
+            Outcome::Desync(gap) if which == Which::Primary => {
+                if gap.cause == Cause::Checksum {
+                    s.stats.checksums_bad += 1;
+                    let position = s.stats.updates.max(1);
+                    s.stats.first_checksum_bad_at_update.get_or_insert(position);
+                }
+                self.broke(now, id, gap, None);
+            }
+            Outcome::Desync(_) => self.resync(now, id, which, None),
+        }
+    }
+
+    /// Tells a snapshot, then each held update that continued it.
+    fn tell_snapshot(&mut self, now: Now, id: StreamId, at: Option<UnixNanos>, update: &Update<'_>) {
+        self.tell_update(id, now, at, update, true);
+        let s = &mut self.streams[id.0 as usize];
+        let Some(feed) = s.primary.as_ref() else { return };
+        let epoch = feed.book.epoch();
+        let mut replayed = 0;
+        for held in feed.book.replayed() {
+            let (first_seq, last_seq) = match held.ids {
+                Some(ids) => (ids.first, ids.last),
+                None => (0, 0),
+            };
+            let bids = self.arena.put_levels(held.bids.iter().copied());
+            let asks = self.arena.put_levels(held.asks.iter().copied());
+            let change = BookChange {
+                stream: id,
+                epoch,
+                first_seq,
+                last_seq,
+                is_snapshot: false,
+                bids,
+                asks,
+                at: None,
+                received: now.wall,
+            };
+            *self.event_counts.entry("book_change").or_default() += 1;
+            self.out.push(super::Out::Emit(Event::Book(change)));
+            replayed += 1;
+        }
+        s.stats.updates += replayed;
+    }
+
+    /// Tells one message that the primary book took.
+    fn tell_update(
+        &mut self,
+        id: StreamId,
+        now: Now,
+        at: Option<UnixNanos>,
+        update: &Update<'_>,
+        is_snapshot: bool,
+    ) {
+        let s = &mut self.streams[id.0 as usize];
+        let Some(feed) = s.primary.as_ref() else { return };
+        let epoch = feed.book.epoch();
+        let (first_seq, last_seq) = match update.ids {
+            Some(ids) => (ids.first, ids.last),
+            None => {
+                s.row_counter += 1;
+                (s.row_counter, s.row_counter)
+            }
+        };
+        if !is_snapshot {
+            s.stats.updates += 1;
+        }
+        let bids = self.arena.put_levels(update.bids.iter().copied());
+        let asks = self.arena.put_levels(update.asks.iter().copied());
+        self.emit(Event::Book(BookChange {
+            stream: id,
+            epoch,
+            first_seq,
+            last_seq,
+            is_snapshot,
+            bids,
+            asks,
+            at,
+            received: now.wall,
+        }));
+    }
+
+    /// Tells the whole book as it stands, under its own epoch: a new connection took over.
+    pub(super) fn tell_takeover(&mut self, now: Now, id: StreamId) {
+        let s = &mut self.streams[id.0 as usize];
+        let Some(feed) = s.primary.as_ref() else { return };
+        let Ok(view) = feed.book.view(now) else { return };
+        let seq = match view.seq() {
+            Some(seq) => seq,
+            None => {
+                s.row_counter += 1;
+                s.row_counter
+            }
+        };
+        let epoch = view.epoch();
+        let bids = self.arena.put_levels(view.bids());
+        let asks = self.arena.put_levels(view.asks());
+        self.emit(Event::Book(BookChange {
+            stream: id,
+            epoch,
+            first_seq: seq,
+            last_seq: seq,
+            is_snapshot: true,
+            bids,
+            asks,
+            at: None,
+            received: now.wall,
+        }));
+    }
+
+    // ---- every other channel ----
+
+    #[expect(clippy::too_many_arguments, reason = "one message and where it stands; it is split right below")]
+    fn on_message(
+        &mut self,
+        now: Now,
+        id: StreamId,
+        which: Which,
+        data: &Data,
+        rows: &[Row],
+        buf: &EventBuf,
+        frame: &[u8],
+    ) {
+        let update = Update { ids: data.ids, ..Update::default() };
+        let s = &mut self.streams[id.0 as usize];
+        let numbered = s.rule.is_numbered();
+        let start = s.rule.start;
+        let Some(feed) = s.feed(which) else { return };
+        if !numbered {
+            // Nothing orders these messages: both connections of an overlap may speak, rows are told once.
+            let first = start == Start::FirstData && feed.book.state() == State::Buffering;
+            let live = first && feed.book.snapshot(now, 0, &update) == Outcome::Applied;
+            self.tell_rows(now, id, data, rows, buf);
+            if live && which == Which::Primary {
+                self.went_live(now, id);
+            }
+            return;
+        }
+        match data.kind {
+            DataKind::Snapshot => self.on_state(now, id, which, data, rows, buf),
+            DataKind::Update => match feed.book.apply(now, &update) {
+                Outcome::Applied if which == Which::Primary => {
+                    s.stats.updates += 1;
+                    self.tell_rows(now, id, data, rows, buf);
+                }
+                Outcome::Applied => {}
+                Outcome::Old if which == Which::Primary => s.stats.stale_dropped += 1,
+                Outcome::Old => {}
+                Outcome::Buffered => {
+                    let last = data.ids.map_or(0, |ids| ids.last);
+                    if !feed.hold(last, frame, &self.limits) {
+                        self.break_feed(now, id, which, Gap::of(Cause::BufferFull));
+                    }
+                }
+                Outcome::Desync(gap) if which == Which::Primary => self.broke(now, id, gap, None),
+                Outcome::Desync(_) => self.resync(now, id, which, None),
+            },
+        }
+    }
+
+    /// The whole state of a numbered channel.
+    fn on_state(&mut self, now: Now, id: StreamId, which: Which, data: &Data, rows: &[Row], buf: &EventBuf) {
+        let update = Update { ids: data.ids, ..Update::default() };
+        let s = self.stream(id);
+        let Some(feed) = s.feed(which) else { return };
+        if feed.is_live() {
+            let (ours, theirs) = (feed.book.last_id(), data.ids.map(|ids| ids.last));
+            if ours.is_some() && ours == theirs {
+                self.probe_answered(now, id);
+                return;
+            }
+            if which == Which::Primary {
+                let gap = Gap {
+                    cause: if theirs < ours { Cause::Restarted } else { Cause::Sequence },
+                    expected: ours.map(|last| last.saturating_add(1)),
+                    got: theirs,
+                };
+                feed.book.desync(gap);
+                self.open_gap(now, id, gap);
+                self.tell_state(id);
+            }
+        }
+        let s = self.stream(id);
+        let Some(feed) = s.feed(which) else { return };
+        if let Outcome::Desync(gap) = feed.book.snapshot(now, 0, &update) {
+            match which {
+                Which::Primary => self.broke(now, id, gap, None),
+                Which::Shadow => self.resync(now, id, which, None),
+            }
+            return;
+        }
+        let replayed: Vec<u64> = feed.book.replayed().filter_map(|u| u.ids.map(|ids| ids.last)).collect();
+        let held = feed.take_early();
+        if which == Which::Shadow {
+            return;
+        }
+        self.tell_rows(now, id, data, rows, buf);
+        for (last, frame) in held {
+            if replayed.contains(&last) {
+                self.tell_held(now, id, &frame);
+            }
+        }
+        self.went_live(now, id);
+    }
+
+    /// Reads a held frame again and tells its rows.
+    fn tell_held(&mut self, now: Now, id: StreamId, frame: &[u8]) {
+        let product = self.streams[id.0 as usize].info.product;
+        let line = self.streams[id.0 as usize].line;
+        let socket = self.lines[line.0 as usize].socket;
+        let mut buf = core::mem::take(&mut self.spare);
+        buf.clear();
+        let place = Place { product, socket, catalog: &self.products[product].catalog };
+        self.venue.decode(place, frame, &mut buf);
+        let topic = self.streams[id.0 as usize].topic;
+        let events = core::mem::take(&mut buf.events);
+        for event in &events {
+            if let Decoded::Data(data) = event
+                && data.topic == topic
+                && let Body::Rows(range) = &data.body
+            {
+                self.streams[id.0 as usize].stats.updates += 1;
+                self.tell_rows(now, id, data, &buf.rows[range.clone()], &buf);
+            }
+        }
+        buf.events = events;
+        self.spare = buf;
+    }
+
+    /// Tells rows, each once, merged where they are partial. The whole message is one transaction.
+    pub(super) fn tell_rows(&mut self, now: Now, id: StreamId, data: &Data, rows: &[Row], buf: &EventBuf) {
+        let private = data.topic.channel.is_private();
+        if private && data.kind == DataKind::Snapshot {
+            self.stream(id).rows.begin_snapshot();
+        }
+        for row in rows {
+            let told = match row {
+                Row::Trade(trade) => self.tell_trade(now, id, trade, buf),
+                Row::Ticker(patch) => self.tell_ticker(now, id, patch, data.at),
+                Row::Candle(candle) => {
+                    self.emit(Event::Candle {
+                        stream: id,
+                        row: Box::new(candle.clone()),
+                        received: now.wall,
+                    });
+                    true
+                }
+                Row::Order(patch) => self.tell_private(id, PrivateState::Order(patch.clone())),
+                Row::Position(patch) => self.tell_private(id, PrivateState::Position(patch.clone())),
+                Row::Balance(patch) => self.tell_private(id, PrivateState::Balance(patch.clone())),
+                Row::Fill(fill) => {
+                    if self.stream(id).rows.is_new(fill) {
+                        self.emit(Event::Fill { stream: id, row: Box::new(fill.clone()) });
+                    }
+                    true
+                }
+            };
+            if !told {
+                // A change of a row we do not know cannot be understood: the state is asked for again.
+                self.break_feed(now, id, Which::Primary, Gap::of(Cause::Lost));
+                return;
+            }
+        }
+        if private {
+            self.emit(Event::Committed { stream: id });
+        }
+    }
+
+    fn tell_private(&mut self, id: StreamId, patch: PrivateState) -> bool {
+        let limit = self.limits.private_rows;
+        match self.stream(id).rows.merge(patch, limit) {
+            Ok(PrivateState::Order(row)) => self.emit(Event::Order { stream: id, row: Box::new(row) }),
+            Ok(PrivateState::Position(row)) => self.emit(Event::Position { stream: id, row: Box::new(row) }),
+            Ok(PrivateState::Balance(row)) => self.emit(Event::Balance { stream: id, row: Box::new(row) }),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    fn tell_ticker(&mut self, now: Now, id: StreamId, patch: &TickerPatch, at: Option<UnixNanos>) -> bool {
+        let s = self.stream(id);
+        let row = s.ticker.get_or_insert_with(|| TickerPatch::new(patch.market));
+        row.merge(patch);
+        let row = Box::new(row.clone());
+        self.emit(Event::Ticker { stream: id, row, at, received: now.wall });
+        true
+    }
+
+    fn tell_trade(&mut self, now: Now, id: StreamId, trade: &venuekit_venue::Trade, buf: &EventBuf) -> bool {
+        let s = self.stream(id);
+        let seen = s.trades.see(trade.number);
+        if seen == Seen::Duplicate {
+            s.stats.stale_dropped += 1;
+            return true;
+        }
+        s.stats.trades += 1;
+        let (price_scale, qty_scale) = (s.info.price_scale, s.info.qty_scale);
+        let price = rust_decimal::Decimal::new(trade.price.0, u32::from(price_scale.digits()));
+        let qty = rust_decimal::Decimal::new(trade.qty.0, u32::from(qty_scale.digits()));
+        if let Some(sum) = s.stats.qty_sum.checked_add(qty) {
+            s.stats.qty_sum = sum;
+        }
+        if let Some(sum) = price.checked_mul(qty).and_then(|n| s.stats.notional_sum.checked_add(n)) {
+            s.stats.notional_sum = sum;
+        }
+        let text = self.arena.put_text(buf.text(trade.id));
+        self.emit(Event::Trade(TradeEvent {
+            stream: id,
+            id: text,
+            price: trade.price,
+            qty: trade.qty,
+            side: trade.side,
+            at: trade.at,
+            received: now.wall,
+        }));
+        if let Seen::NewAfterHole(from, to) = seen {
+            self.on_trade_hole(now, id, from, to);
+        }
+        true
+    }
+
+    /// Ids are missing before a trade: the stream is not whole until they were fetched.
+    fn on_trade_hole(&mut self, now: Now, id: StreamId, from: u64, to: u64) {
+        debug_assert!(
+            self.streams[id.0 as usize].rule.ids == RowIds::Contiguous,
+            "only contiguous ids have holes"
+        );
+        let gap = Gap::between(Cause::Sequence, from, to.saturating_add(1));
+        let s = self.stream(id);
+        let Some(feed) = s.primary.as_mut() else { return };
+        feed.book.desync(gap);
+        self.open_gap_from(now, id, gap, from);
+        self.tell_state(id);
+        self.backfill(now, id);
+    }
+
+    /// The instruments of a product may have changed: ask again, unless that is under way.
+    pub(super) fn reload_instruments(&mut self, now: Now, product: usize) {
+        if !self.timers.is_set(Timer::Instruments(product)) {
+            let wait = self.products[product].instruments_backoff.next(&mut self.rng);
+            self.timers.set(Timer::Instruments(product), now.mono.plus(wait));
+        }
+    }
+
+    /// The terms of a market changed: its integers mean something else from now on.
+    pub(super) fn on_terms_changed(&mut self, now: Now, product: usize, market: MarketId) {
+        self.emit(Event::Instrument { product, market });
+        let Some(instrument) = self.products[product].catalog.get(market) else { return };
+        let (price_scale, qty_scale) = (instrument.price_scale, instrument.qty_scale);
+        for at in 0..self.streams.len() {
+            let s = &mut self.streams[at];
+            let same = s.info.price_scale == price_scale && s.info.qty_scale == qty_scale;
+            if s.info.product != product || s.info.market != Some(market) || same {
+                continue;
+            }
+            s.info.price_scale = price_scale;
+            s.info.qty_scale = qty_scale;
+            let info = s.info.clone();
+            let id = info.stream;
+            self.emit(Event::Stream(info));
+            for which in [Which::Shadow, Which::Primary] {
+                self.break_feed(now, id, which, Gap::of(Cause::Rescaled));
+            }
+        }
+    }
+}
+
+fn which_is_live(s: &crate::stream::Stream, which: Which) -> bool {
+    match which {
+        Which::Primary => s.primary.as_ref().is_some_and(crate::stream::Feed::is_live),
+        Which::Shadow => s.shadow.as_ref().is_some_and(crate::stream::Feed::is_live),
+    }
+}

@@ -1,0 +1,275 @@
+//! Subscriptions: batched, paced, one at a time where the venue wants it, and every answer accounted for.
+
+use venuekit_types::Now;
+use venuekit_venue::spec::Ack;
+use venuekit_venue::{AckOf, Control, Fault, Retry, Say, Topic};
+
+use super::Session;
+use crate::conn::{Outstanding, Phase, Task};
+use crate::event::Event;
+use crate::io::{CloseReason, ConnId, StreamId, Timer};
+use crate::stream::{Start, Sub, Which};
+
+impl Session {
+    /// Sends what may be sent now.
+    pub(super) fn pump(&mut self, now: Now, id: ConnId) {
+        while self.pump_one(now, id) {}
+    }
+
+    fn pump_one(&mut self, now: Now, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get_mut(&id) else { return false };
+        let spec = &self.venue.specs()[conn.product].subscribe;
+        if conn.phase != Phase::Ready || (spec.one_at_a_time && !conn.outstanding.is_empty()) {
+            return false;
+        }
+        let Some(&first) = conn.queue.front() else { return false };
+        for pace in [conn.pace.as_mut(), conn.subscribe_pace.as_mut()].into_iter().flatten() {
+            if let Err(at) = pace.take(now.mono) {
+                self.timers.set(Timer::Pace(id), at);
+                return false;
+            }
+        }
+        let subscribe = matches!(first, Task::Subscribe(_));
+        let most = if self.lines[conn.line.0 as usize].isolate { 1 } else { spec.batch.max(1) };
+        let mut streams: Vec<StreamId> = Vec::new();
+        while let Some(&task) = conn.queue.front() {
+            // A batch is a run of one kind: what follows an unsubscribe must stay behind it.
+            if streams.len() >= most || matches!(task, Task::Subscribe(_)) != subscribe {
+                break;
+            }
+            conn.queue.pop_front();
+            if !streams.contains(&task.stream()) {
+                streams.push(task.stream());
+            }
+        }
+        streams.retain(|stream| self.streams[stream.0 as usize].stopped.is_none());
+        if streams.is_empty() {
+            return true;
+        }
+        let topics: Vec<Topic> = streams.iter().map(|s| self.streams[s.0 as usize].topic).collect();
+        let request = conn.next_request;
+        conn.next_request += 1;
+        let within = spec.within;
+        let acked = spec.ack != Ack::Open;
+        let due = now.mono.plus(within);
+        if acked {
+            let outstanding =
+                Outstanding { id: request, subscribe, streams: streams.clone(), resent: false, due };
+            conn.outstanding.push_back(outstanding);
+            self.timers.set_earlier(Timer::Answer(id), due);
+        }
+        let say = if subscribe {
+            Say::Subscribe { id: request, topics: &topics }
+        } else {
+            Say::Unsubscribe { id: request, topics: &topics }
+        };
+        let said = self.say(id, say);
+        debug_assert!(said, "a venue says what its spec offers");
+        for &stream in &streams {
+            self.on_asked(now, id, stream, subscribe);
+        }
+        if !acked {
+            self.on_accepted(now, id, &streams, subscribe);
+        }
+        true
+    }
+
+    /// A subscribe or unsubscribe of a stream went out.
+    fn on_asked(&mut self, now: Now, conn: ConnId, id: StreamId, subscribe: bool) {
+        let within = self.limits.live_within;
+        let s = self.stream(id);
+        let Some(which) = s.which(conn) else { return };
+        let waits = s.rule.start != Start::FirstData || s.rule.deadline.is_some();
+        let Some(feed) = s.feed(which) else { return };
+        if !subscribe {
+            feed.sub = Sub::Leaving;
+            return;
+        }
+        feed.sub = Sub::Asked;
+        feed.take_early();
+        // A probe asks again for a stream that is live: its book stays as it is until the answer.
+        if !feed.is_live() {
+            feed.book.expect_snapshot();
+            if waits && which == Which::Primary {
+                self.timers.set(Timer::Live(id), now.mono.plus(within));
+            }
+        }
+        self.tell_state(id);
+    }
+
+    pub(super) fn on_control(&mut self, now: Now, id: ConnId, control: Control) {
+        match control {
+            Control::Ack(of) => self.on_ack(now, id, &of),
+            Control::Refused { of, fault } => self.on_refused(now, id, &of, fault),
+            Control::LoggedIn => self.on_logged_in(now, id),
+            Control::LoginRefused(fault) => self.on_login_refused(now, id, fault),
+            Control::Pong => self.on_pong(now, id),
+            Control::Beat | Control::Time(_) => {}
+            Control::KeyExpired => self.close(now, id, CloseReason::LoginTimeout),
+            Control::Notice(fault) => {
+                if let Some(conn) = self.conns.get(&id) {
+                    let product = conn.product;
+                    self.fault(product, "stream", fault);
+                }
+            }
+            // Both point into the decode buffer and are served where it is at hand.
+            Control::Challenge(_) | Control::ServerPing(_) => {}
+        }
+    }
+
+    /// Finds what an answer answers: by id, by topics, else the oldest.
+    fn take_outstanding(&mut self, id: ConnId, of: &AckOf) -> Option<Outstanding> {
+        let streams = &self.streams;
+        let conn = self.conns.get_mut(&id)?;
+        let at = match of {
+            AckOf::Request(request) => conn.outstanding.iter().position(|o| o.id == *request)?,
+            AckOf::Any => 0,
+            AckOf::Topics(topics) => {
+                let names =
+                    |o: &Outstanding| o.streams.iter().any(|s| topics.contains(&streams[s.0 as usize].topic));
+                conn.outstanding.iter().position(names).unwrap_or(0)
+            }
+        };
+        let taken = conn.outstanding.remove(at);
+        let due = conn.outstanding.iter().map(|o| o.due).min();
+        match due {
+            Some(due) => self.timers.set(Timer::Answer(id), due),
+            None => self.timers.cancel(Timer::Answer(id)),
+        }
+        taken
+    }
+
+    fn on_ack(&mut self, now: Now, id: ConnId, of: &AckOf) {
+        if let Some(answered) = self.take_outstanding(id, of) {
+            self.on_accepted(now, id, &answered.streams, answered.subscribe);
+        }
+        self.pump(now, id);
+    }
+
+    fn on_accepted(&mut self, now: Now, conn: ConnId, streams: &[StreamId], subscribe: bool) {
+        for &id in streams {
+            let s = self.stream(id);
+            s.strikes = 0;
+            let Some(which) = s.which(conn) else { continue };
+            let start = s.rule.start;
+            let Some(feed) = s.feed(which) else { continue };
+            if !subscribe || feed.sub == Sub::Leaving {
+                continue;
+            }
+            feed.sub = Sub::On;
+            match start {
+                Start::Fetch if !feed.is_live() => self.fetch_depth(now, id, which),
+                Start::Backfill if !feed.is_live() => self.backfill(now, id),
+                _ => {}
+            }
+        }
+        if let Some(conn) = self.conns.get(&conn) {
+            let line = &self.lines[conn.line.0 as usize];
+            if line.isolate && line.streams.iter().all(|s| self.streams[s.0 as usize].strikes == 0) {
+                self.lines[conn.line.0 as usize].isolate = false;
+            }
+        }
+    }
+
+    fn on_refused(&mut self, now: Now, id: ConnId, of: &AckOf, fault: Fault) {
+        let Some(conn) = self.conns.get(&id) else { return };
+        let product = conn.product;
+        let Some(refused) = self.take_outstanding(id, of) else {
+            self.fault(product, "subscribe", fault);
+            return;
+        };
+        if refused.streams.len() > 1 {
+            // One bad topic fails the batch: find it by asking for each alone.
+            let line = self.conns[&id].line;
+            self.lines[line.0 as usize].isolate = true;
+            if let Some(conn) = self.conns.get_mut(&id) {
+                for &stream in &refused.streams {
+                    conn.enqueue(if refused.subscribe {
+                        Task::Subscribe(stream)
+                    } else {
+                        Task::Unsubscribe(stream)
+                    });
+                }
+            }
+        } else if refused.subscribe && fault.retry == Retry::Never {
+            for &stream in &refused.streams {
+                self.stop_stream(now, stream, fault.clone());
+            }
+        } else {
+            for &stream in &refused.streams {
+                self.resync_later(now, stream);
+            }
+        }
+        self.fault(product, "subscribe", fault);
+        self.pump(now, id);
+    }
+
+    /// A subscription was not answered: it is asked once more, then the connection is given up.
+    pub(super) fn on_answer_timeout(&mut self, now: Now, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let within = self.venue.specs()[conn.product].subscribe.within;
+        let Some(at) = conn.outstanding.iter().position(|o| o.due <= now.mono) else { return };
+        if conn.outstanding[at].resent {
+            self.close(now, id, CloseReason::NoAnswer);
+            return;
+        }
+        conn.outstanding[at].resent = true;
+        conn.outstanding[at].due = now.mono.plus(within);
+        let (request, subscribe) = (conn.outstanding[at].id, conn.outstanding[at].subscribe);
+        let streams = conn.outstanding[at].streams.clone();
+        let due = conn.outstanding.iter().map(|o| o.due).min();
+        if let Some(due) = due {
+            self.timers.set(Timer::Answer(id), due);
+        }
+        let topics: Vec<Topic> = streams.iter().map(|s| self.streams[s.0 as usize].topic).collect();
+        if subscribe {
+            self.say(id, Say::Subscribe { id: request, topics: &topics });
+        } else {
+            self.say(id, Say::Unsubscribe { id: request, topics: &topics });
+        }
+    }
+
+    /// The first data of a stream proves its subscription, whatever became of the answer.
+    pub(super) fn proven_by_data(&mut self, now: Now, id: ConnId, stream: StreamId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let mut resolved = false;
+        if let Some(at) = conn.outstanding.iter().position(|o| o.subscribe && o.streams.contains(&stream)) {
+            conn.outstanding[at].streams.retain(|s| *s != stream);
+            if conn.outstanding[at].streams.is_empty() {
+                conn.outstanding.remove(at);
+                resolved = true;
+            }
+        }
+        if conn.outstanding.is_empty() {
+            self.timers.cancel(Timer::Answer(id));
+        }
+        let s = self.stream(stream);
+        s.strikes = 0;
+        if let Some(which) = s.which(id)
+            && let Some(feed) = s.feed(which)
+            && feed.sub == Sub::Asked
+        {
+            feed.sub = Sub::On;
+        }
+        if resolved {
+            self.pump(now, id);
+        }
+    }
+
+    /// Tells a change of a stream's state, once.
+    pub(super) fn tell_state(&mut self, id: StreamId) {
+        let s = self.stream(id);
+        let to = s.state();
+        let from = s.told;
+        if from == to {
+            return;
+        }
+        s.told = to;
+        s.gap = s.primary.as_ref().and_then(|feed| feed.book.gap()).or(s.gap);
+        if to == venuekit_book::State::Live {
+            s.gap = None;
+        }
+        let gap = s.gap;
+        self.emit(Event::State { stream: id, from, to, gap });
+    }
+}

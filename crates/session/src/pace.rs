@@ -1,0 +1,33 @@
+//! At most so many in any span: the sender's side of a rolling limit.
+
+use std::collections::VecDeque;
+
+use venuekit_types::Mono;
+use venuekit_venue::spec::Rate;
+
+#[derive(Debug)]
+pub(crate) struct Pace {
+    rate: Rate,
+    sent: VecDeque<Mono>,
+}
+
+impl Pace {
+    pub(crate) fn new(rate: Rate) -> Pace {
+        Pace { rate, sent: VecDeque::new() }
+    }
+
+    /// Takes a place, or says when there will be one.
+    pub(crate) fn take(&mut self, now: Mono) -> Result<(), Mono> {
+        while self.sent.front().is_some_and(|&at| at.plus(self.rate.per) <= now) {
+            self.sent.pop_front();
+        }
+        if self.sent.len() < self.rate.count as usize {
+            self.sent.push_back(now);
+            return Ok(());
+        }
+        match self.sent.front() {
+            Some(&oldest) => Err(oldest.plus(self.rate.per)),
+            None => Err(Mono(u64::MAX)),
+        }
+    }
+}
