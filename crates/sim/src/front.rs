@@ -16,6 +16,9 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use venuekit_types::{Mono, Now};
 
+/// The header of every answer that names the run, so that rows of two simulated worlds are never mixed.
+pub const RUN_HEADER: &str = "X-Venuekit-Run";
+
 /// One venue's server side.
 pub trait Front: Send {
     /// Takes in one thing that happened.

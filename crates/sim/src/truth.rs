@@ -1,0 +1,227 @@
+//! What was true: the whole book behind each sequence number, and every trade, from the engine's own maps.
+//!
+//! Lines are NDJSON, one object each:
+//! `{"t":"book","run","venue","symbol","generation","seq","sha256"}` and
+//! `{"t":"trade","run","venue","symbol","generation","id","price","qty","side","ts"}`.
+//! `seq` is the number on the wire (Doex `u`, DueDEX `sequence`), and begins again when `generation` rises;
+//! `side` is the aggressor's; `ts` is Unix nanoseconds. The digest is that of the book's canonical text.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use venuekit_types::{BookSide, Level, Scale};
+
+use crate::engine::{Change, Engine};
+use crate::market::Spec;
+use crate::text::Text;
+use crate::world::Trade;
+
+/// Bytes of lines that wait to be taken before further ones are lost.
+const LINES_MAX: usize = 64 << 20;
+
+/// A whole book at a sequence number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrueBook {
+    /// How often sequences have begun again.
+    pub generation: u32,
+    /// The number on the wire.
+    pub seq: u64,
+    /// Best first.
+    pub bids: Vec<Level>,
+    /// Best first.
+    pub asks: Vec<Level>,
+    /// Decimal places of prices.
+    pub price_scale: Scale,
+    /// Decimal places of quantities.
+    pub qty_scale: Scale,
+}
+
+impl TrueBook {
+    pub(crate) fn now(spec: &Spec, engine: &Engine, generation: u32, seq: u64) -> TrueBook {
+        let level = |(price, qty)| Level::new(price, qty);
+        TrueBook {
+            generation,
+            seq,
+            bids: engine.bids().map(level).collect(),
+            asks: engine.asks().map(level).collect(),
+            price_scale: spec.price_scale,
+            qty_scale: spec.qty_scale,
+        }
+    }
+
+    /// The canonical text: a line `b,<price>,<qty>` for each bid, then `a,<price>,<qty>` for each ask, best first,
+    /// plain decimals without trailing zeros.
+    pub fn canonical(&self) -> String {
+        let mut text = Text::new();
+        for (mark, levels) in [("b,", &self.bids), ("a,", &self.asks)] {
+            for level in levels {
+                text.s(mark).plain(level.price.0, self.price_scale).s(",");
+                text.plain(level.qty.0, self.qty_scale).s("\n");
+            }
+        }
+        text.into_string()
+    }
+
+    /// The digest of the canonical text, lower-case hexadecimal.
+    pub fn sha256(&self) -> String {
+        hex::encode(Sha256::digest(self.canonical().as_bytes()))
+    }
+
+    /// Takes back what a message did, so that the book is that of the number before it.
+    fn undo(&mut self, changes: &[Change]) {
+        let mut sides = [(&mut self.bids, BookSide::Bid), (&mut self.asks, BookSide::Ask)];
+        for (levels, side) in &mut sides {
+            let mut map: BTreeMap<i64, i64> = levels.iter().map(|l| (l.price.0, l.qty.0)).collect();
+            for change in changes.iter().filter(|change| change.side == *side) {
+                if change.was == 0 {
+                    map.remove(&change.price);
+                } else {
+                    map.insert(change.price, change.was);
+                }
+            }
+            let ascending = map.into_iter().map(|(price, qty)| Level::new(price, qty));
+            **levels = match side {
+                BookSide::Bid => ascending.rev().collect(),
+                BookSide::Ask => ascending.collect(),
+            };
+        }
+    }
+}
+
+/// The last messages of a market, so that the book at a number a little while ago can be asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    keep: usize,
+    /// The number after each message, and what it did; a new generation stands as a message that did nothing.
+    past: std::collections::VecDeque<(u32, u64, Vec<Change>)>,
+}
+
+impl History {
+    pub(crate) fn new(keep: usize) -> History {
+        History { keep, past: std::collections::VecDeque::new() }
+    }
+
+    pub(crate) fn push(&mut self, generation: u32, seq: u64, changes: &[Change]) {
+        if self.keep > 0 {
+            if self.past.len() == self.keep {
+                self.past.pop_front();
+            }
+            self.past.push_back((generation, seq, changes.to_vec()));
+        }
+    }
+
+    /// Walks a book of the present back to a number; nothing when that is no message's number, or is forgotten.
+    pub(crate) fn walk_back(&self, mut book: TrueBook, generation: u32, seq: u64) -> Option<TrueBook> {
+        let mut past = self.past.iter().rev().peekable();
+        while (book.generation, book.seq) != (generation, seq) {
+            let (_, _, changes) = past.next()?;
+            let (before_generation, before_seq, _) = past.peek()?;
+            book.undo(changes);
+            (book.generation, book.seq) = (*before_generation, *before_seq);
+        }
+        Some(book)
+    }
+}
+
+/// The writer of truth lines.
+#[derive(Clone, Debug)]
+pub(crate) struct Truth {
+    venue: &'static str,
+    run: String,
+    every: u32,
+    messages: u32,
+    lines: Text,
+    lost: u64,
+}
+
+impl Truth {
+    /// `every` 0 writes nothing; 1 writes each book message's digest, n every n-th and all trades.
+    pub(crate) fn new(venue: &'static str, run: String, every: u32) -> Truth {
+        Truth { venue, run, every, messages: 0, lines: Text::default(), lost: 0 }
+    }
+
+    pub(crate) fn book(&mut self, spec: &Spec, engine: &Engine, generation: u32, seq: u64) {
+        if self.every == 0 {
+            return;
+        }
+        self.messages = (self.messages + 1) % self.every;
+        if self.messages == 0 && self.head("book", spec.symbol, generation) {
+            let digest = TrueBook::now(spec, engine, generation, seq).sha256();
+            self.lines.s(r#","seq":"#).int(seq).s(r#","sha256":""#).s(&digest).s("\"}\n");
+        }
+    }
+
+    pub(crate) fn trade(&mut self, spec: &Spec, generation: u32, trade: &Trade) {
+        if self.every == 0 || !self.head("trade", spec.symbol, generation) {
+            return;
+        }
+        self.lines.s(r#","id":"#).int(trade.id).s(r#","price":""#).plain(trade.price, spec.price_scale);
+        self.lines.s(r#"","qty":""#).plain(trade.qty, spec.qty_scale).s(r#"","side":""#);
+        self.lines.s(trade.aggressor.as_str()).s(r#"","ts":"#);
+        self.lines.int(i128::from(trade.at_ms) * 1_000_000).s("}\n");
+    }
+
+    /// Begins a line, unless too many wait.
+    fn head(&mut self, what: &str, symbol: &str, generation: u32) -> bool {
+        if self.lines.0.len() > LINES_MAX {
+            self.lost += 1;
+            return false;
+        }
+        self.lines.s(r#"{"t":""#).s(what).s(r#"","run":""#).s(&self.run).s(r#"","venue":""#).s(self.venue);
+        self.lines.s(r#"","symbol":""#).s(symbol).s(r#"","generation":"#).int(generation);
+        true
+    }
+
+    /// Takes the lines so far, each with its line feed.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines.0)
+    }
+
+    /// Lines that were lost because nobody took them.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(seq: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> TrueBook {
+        let levels = |side: &[(i64, i64)]| side.iter().map(|&(p, q)| Level::new(p, q)).collect();
+        let scale = |digits| Scale::new(digits).expect("in range");
+        TrueBook {
+            generation: 0,
+            seq,
+            bids: levels(bids),
+            asks: levels(asks),
+            price_scale: scale(2),
+            qty_scale: scale(3),
+        }
+    }
+
+    #[test]
+    fn the_canonical_text_has_no_trailing_zeros() {
+        let book = book(1, &[(880_450, 1000), (880_400, 5)], &[(880_500, 120)]);
+        assert_eq!(book.canonical(), "b,8804.5,1\nb,8804,0.005\na,8805,0.12\n");
+        // printf 'b,8804.5,1\nb,8804,0.005\na,8805,0.12\n' | sha256sum
+        assert_eq!(book.sha256(), "c1f05054fbc036c3e21a70f75b05b530072a4bb214d4e37dbadc776b2fd0f0e0");
+    }
+
+    #[test]
+    fn history_walks_back_and_says_when_it_forgot() {
+        let (side, price) = (BookSide::Bid, 100);
+        let mut history = History::new(3);
+        history.push(0, 1, &[Change { side, price, was: 0, now: 5 }]);
+        history.push(0, 4, &[Change { side, price, was: 5, now: 7 }, Change { side, price: 99, was: 0, now: 1 }]);
+        history.push(1, 1, &[]);
+        history.push(1, 2, &[Change { side, price, was: 7, now: 0 }]);
+        let present = TrueBook { generation: 1, ..book(2, &[(99, 1)], &[]) };
+        let at = |generation, seq| history.walk_back(present.clone(), generation, seq).map(|book| book.bids);
+        assert_eq!(at(1, 2), Some(vec![Level::new(99, 1)]));
+        assert_eq!(at(1, 1), Some(vec![Level::new(100, 7), Level::new(99, 1)]));
+        assert_eq!(at(0, 4), at(1, 1));
+        assert_eq!(at(0, 2), None, "no message ended at 2");
+        assert_eq!(at(0, 1), None, "forgotten");
+    }
+}

@@ -1,0 +1,239 @@
+//! One simulated venue: a world, a protocol before it, and the faults between them and the wire.
+//!
+//! [`VenueSim`] is the [`Front`] that carriers serve and the oracle that tests ask. A [`Protocol`] is what differs:
+//! it turns client messages into answers and steps of the world into frames. Out-of-tree venues bring their own.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use venuekit_sign::Credentials;
+use venuekit_types::{Mono, Now};
+
+use crate::engine::Owner;
+use crate::faults::{Command, FaultLog, FaultPlan};
+use crate::front::{Front, FrontInput, FrontOutput};
+use crate::outbox::{Happened, Outbox};
+use crate::script::Script;
+use crate::truth::TrueBook;
+use crate::wallets::Account;
+use crate::world::{Step, World, WorldConfig};
+
+/// Steps that one tick makes at most, so that a carrier gets to write in between.
+const STEPS_MAX: usize = 256;
+
+/// The server side of a venue's protocol: pure, told everything, saying everything through the outbox.
+pub trait Protocol: Send {
+    /// A client did something.
+    fn input(&mut self, cx: &mut Context<'_>, input: FrontInput<'_>);
+
+    /// A market moved: tell its subscribers, and the accounts concerned.
+    fn step(&mut self, cx: &mut Context<'_>, step: &Step);
+
+    /// Time passed.
+    fn tick(&mut self, cx: &mut Context<'_>);
+
+    /// When [`Protocol::tick`] is wanted next.
+    fn next_at(&self) -> Option<Mono>;
+
+    /// A connection is gone.
+    fn closed(&mut self, conn: u64);
+
+    /// All connections are gone and sequences begin again.
+    fn restarted(&mut self, cx: &mut Context<'_>);
+}
+
+/// What a protocol works with.
+pub struct Context<'a> {
+    /// The present; the wall clock is the real one, before any skew.
+    pub now: Now,
+    /// What is true.
+    pub world: &'a mut World,
+    /// The way out.
+    pub out: &'a mut Outbox,
+    /// For challenges and keys.
+    pub rng: &'a mut Rng,
+}
+
+impl Context<'_> {
+    /// What the venue believes the time to be, in Unix milliseconds: what it checks timestamps against.
+    pub fn server_ms(&self) -> i64 {
+        self.now.wall.millis() + self.out.skew_ms()
+    }
+}
+
+/// An account that clients may log in to.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Whose orders are its own.
+    pub owner: Owner,
+    /// What opens it.
+    pub credentials: Credentials,
+}
+
+/// What a simulated venue is made from.
+#[derive(Clone, Debug)]
+pub struct VenueConfig {
+    /// Its markets and their schedule.
+    pub world: WorldConfig,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+    /// The demo account's key.
+    pub credentials: Credentials,
+    /// The demo account, funded.
+    pub account: Account,
+}
+
+/// One simulated venue.
+pub struct VenueSim {
+    name: &'static str,
+    world: World,
+    out: Outbox,
+    protocol: Box<dyn Protocol>,
+    script: Script,
+    rng: Rng,
+    step: Step,
+    /// Nobody is let in before.
+    down_until: Option<Mono>,
+}
+
+impl VenueSim {
+    /// Opens a venue with the protocol that `protocol` makes for the demo account.
+    pub fn new(
+        config: VenueConfig,
+        protocol: impl FnOnce(&World, User, Now) -> Box<dyn Protocol>,
+    ) -> VenueSim {
+        let (start, seed, name) = (config.world.start, config.world.seed, config.world.venue);
+        let mut rng = Rng::with_seed(seed ^ 0x5eed_0f_7e57);
+        let mut world = World::new(config.world);
+        let owner = world.open_account(config.account);
+        let user = User { owner, credentials: config.credentials };
+        let protocol = protocol(&world, user, start);
+        VenueSim {
+            name,
+            world,
+            out: Outbox::new(config.faults, start.mono),
+            protocol,
+            script: Script::new(owner, rng.u64(..)),
+            rng,
+            step: Step::default(),
+            down_until: None,
+        }
+    }
+
+    /// The venue's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What is true.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The index of a market, by its unified symbol.
+    pub fn market(&self, symbol: &str) -> Option<usize> {
+        self.world.markets().iter().position(|market| market.spec.symbol == symbol)
+    }
+
+    /// The book of a market now, by its unified symbol.
+    pub fn book(&self, symbol: &str) -> Option<TrueBook> {
+        Some(self.world.book(self.market(symbol)?))
+    }
+
+    /// The book of a market at the number of a past message; nothing when it is no message's, or forgotten.
+    pub fn book_at(&self, symbol: &str, generation: u32, seq: u64) -> Option<TrueBook> {
+        self.world.book_at(self.market(symbol)?, generation, seq)
+    }
+
+    /// Takes the truth lines so far.
+    pub fn take_truth(&mut self) -> Vec<u8> {
+        self.world.take_truth()
+    }
+
+    /// Changes the number of book messages a second.
+    pub fn set_rate(&mut self, now: Now, rate: u32) {
+        self.world.set_rate(now, rate);
+    }
+
+    /// Replaces the fault plan.
+    pub fn set_faults(&mut self, now: Now, plan: FaultPlan) {
+        self.out.set_plan(plan, now.mono);
+    }
+
+    /// Does exactly one fault.
+    pub fn inject(&mut self, now: Now, command: Command) {
+        self.out.command(now, command);
+        self.follow(now);
+    }
+
+    /// The faults done.
+    pub fn fault_log(&self) -> &FaultLog {
+        self.out.log()
+    }
+
+    fn with_protocol(&mut self, now: Now, act: impl FnOnce(&mut dyn Protocol, &mut Context<'_>)) {
+        let mut cx = Context { now, world: &mut self.world, out: &mut self.out, rng: &mut self.rng };
+        act(self.protocol.as_mut(), &mut cx);
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.out.tick(now.mono);
+        self.follow(now);
+        if self.down_until.is_some_and(|until| until <= now.mono) {
+            self.down_until = None;
+        }
+        let mut step = std::mem::take(&mut self.step);
+        for _ in 0..STEPS_MAX {
+            let Some((market, at_ms)) = self.world.advance(now) else { break };
+            self.script.act(&mut self.world, market, at_ms);
+            self.world.flush(market, at_ms, &mut step);
+            self.with_protocol(now, |protocol, cx| protocol.step(cx, &step));
+        }
+        self.step = step;
+        if self.protocol.next_at().is_some_and(|at| at <= now.mono) {
+            self.with_protocol(now, |protocol, cx| protocol.tick(cx));
+        }
+    }
+
+    /// Lets the protocol know of connections that faults have ended.
+    fn follow(&mut self, now: Now) {
+        while let Some(happened) = self.out.poll_happened() {
+            match happened {
+                Happened::Cut(conn) => self.protocol.closed(conn),
+                Happened::Restart(span) => {
+                    self.world.restart();
+                    self.with_protocol(now, |protocol, cx| protocol.restarted(cx));
+                    self.down_until = (span > Duration::ZERO).then(|| now.mono.plus(span));
+                }
+            }
+        }
+    }
+}
+
+impl Front for VenueSim {
+    fn handle(&mut self, now: Now, input: FrontInput<'_>) {
+        let down = self.down_until.is_some_and(|until| now.mono < until);
+        match input {
+            FrontInput::Tick => self.tick(now),
+            FrontInput::Opened { conn, .. } if down => self.out.refuse(conn, 503),
+            FrontInput::Request { id, .. } if down => self.out.abandon(id),
+            FrontInput::Closed { conn } => {
+                self.out.forget(conn);
+                self.protocol.closed(conn);
+            }
+            input => self.with_protocol(now, |protocol, cx| protocol.input(cx, input)),
+        }
+        self.follow(now);
+    }
+
+    fn poll(&mut self) -> Option<FrontOutput> {
+        self.out.poll()
+    }
+
+    fn next_at(&self) -> Option<Mono> {
+        [self.out.next_at(), self.world.next_at(), self.protocol.next_at(), self.down_until]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

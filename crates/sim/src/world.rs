@@ -1,0 +1,522 @@
+//! One venue's markets, traders and accounts, moving on a schedule of their own.
+//!
+//! A [`World`] owns what is true and says it in [`Step`]s: everything one message tells of one market. Steps stand at
+//! fixed instants after the start, so what happens in a market depends on the seed and the schedule alone, however
+//! late a tick comes. It knows no protocol; fronts turn steps into frames.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fastrand::Rng;
+use rust_decimal::Decimal;
+use venuekit_types::{Mono, Now, Side};
+
+use crate::candles::Candles;
+use crate::engine::{Change, Engine, Fill, NewOrder, Owner, Placed, Refused};
+use crate::market::Spec;
+use crate::traders::Trader;
+use crate::truth::{History, TrueBook, Truth};
+use crate::wallets::{Account, Insufficient, Order, Status};
+
+/// Trades kept per market for those who ask for the past.
+pub const TRADES_MAX: usize = 10_000;
+
+/// How far the schedule may fall behind before it skips what it cannot catch up with.
+const LAG_MAX: Duration = Duration::from_secs(1);
+
+/// Eight hours: the funding period of both venues.
+const FUNDING_MS: i64 = 28_800_000;
+
+/// What a venue's sequence numbers count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbering {
+    /// Every single change; a message covers a range.
+    PerChange,
+    /// Every message.
+    PerMessage,
+}
+
+/// What a world is made from.
+#[derive(Clone, Debug)]
+pub struct WorldConfig {
+    /// The venue's name.
+    pub venue: &'static str,
+    /// The markets.
+    pub specs: &'static [Spec],
+    /// What sequence numbers count.
+    pub numbering: Numbering,
+    /// Hours after midnight UTC of the first funding of a day.
+    pub funding_hour: i64,
+    /// The seed of everything.
+    pub seed: u64,
+    /// When it begins.
+    pub start: Now,
+    /// Book messages a second over all markets; 0 stands still.
+    pub rate: u32,
+    /// Messages a market's past is kept for, for [`World::book_at`].
+    pub history: usize,
+    /// Digest of every n-th book message in the truth lines; 0 writes none.
+    pub truth_every: u32,
+    /// The run that truth lines name.
+    pub run: String,
+}
+
+/// Whether a price moved, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TickDirection {
+    /// Lower than the trade before.
+    Minus,
+    /// The same as the trade before, after a fall.
+    ZeroMinus,
+    /// The same as the trade before, after a rise.
+    ZeroPlus,
+    /// Higher than the trade before.
+    Plus,
+}
+
+/// A trade as the public sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trade {
+    /// Ascending by one per market, restarts included.
+    pub id: u64,
+    /// In counts.
+    pub price: i64,
+    /// In counts.
+    pub qty: i64,
+    /// The side of the order that came in.
+    pub aggressor: Side,
+    /// Against the trade before.
+    pub direction: TickDirection,
+    /// Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// Everything one message tells of one market; nothing lies between its changes.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// Index of the market.
+    pub market: usize,
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    /// The first number of the message.
+    pub first: u64,
+    /// The last number of the message, that of the book after it.
+    pub last: u64,
+    /// The levels that changed; empty when the book did not, and then no number was used.
+    pub changes: Vec<Change>,
+    /// The trades, in order.
+    pub trades: Vec<Trade>,
+}
+
+/// Index price, mark price and funding of a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// What other venues say, in counts, off the grid.
+    pub index: i64,
+    /// Index and the decaying funding basis, in counts.
+    pub mark: i64,
+    /// Funding rate in millionths.
+    pub rate_e6: i64,
+    /// The end of the period, Unix milliseconds.
+    pub next_ms: i64,
+}
+
+/// One market and all that is true of it.
+#[derive(Clone, Debug)]
+pub struct Market {
+    /// Its terms.
+    pub spec: &'static Spec,
+    /// Its book.
+    pub engine: Engine,
+    /// The number of its book on the wire.
+    pub seq: u64,
+    /// The latest trades, oldest first.
+    pub trades: VecDeque<Trade>,
+    /// Its candles.
+    pub candles: Candles,
+    /// Index, mark, funding.
+    pub reference: Reference,
+    /// Contracts held, in counts.
+    pub open_interest: i64,
+    trader: Trader,
+    history: History,
+}
+
+impl Market {
+    /// The last trade's price; the opening price before the first.
+    pub fn last_price(&self) -> i64 {
+        self.trades.back().map_or(self.spec.open, |trade| trade.price)
+    }
+}
+
+/// Why an order was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The price is no multiple of the tick.
+    #[error("the price is off the tick")]
+    OffTick,
+    /// The quantity is no multiple of the step.
+    #[error("the quantity is off the step")]
+    OffStep,
+    /// The quantity is above the largest order.
+    #[error("the quantity is above the largest order")]
+    TooLarge,
+    /// The price is above the largest price.
+    #[error("the price is above the largest price")]
+    PriceTooHigh,
+    /// The funds do not cover it.
+    #[error(transparent)]
+    Insufficient(#[from] Insufficient),
+    /// The engine refused it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// The schedule: the n-th step stands n intervals after the origin.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    rate: u32,
+    origin: Mono,
+    done: u64,
+}
+
+impl Pace {
+    fn due(&self) -> Option<Mono> {
+        let nanos = (u128::from(self.done) + 1) * 1_000_000_000 / u128::from(self.rate.max(1));
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        (self.rate > 0).then(|| self.origin.plus(Duration::from_nanos(nanos)))
+    }
+}
+
+/// One venue's truth.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// How often sequences have begun again.
+    pub generation: u32,
+    markets: Vec<Market>,
+    accounts: Vec<Account>,
+    numbering: Numbering,
+    funding_ms: i64,
+    start: Now,
+    pace: Pace,
+    rng: Rng,
+    truth: Truth,
+    fills: Vec<Fill>,
+    /// Orders that end once the fills before them are booked.
+    ends: Vec<(Owner, usize, u64)>,
+}
+
+impl World {
+    /// Opens all markets, quoted full: the first message of each is behind it.
+    pub fn new(config: WorldConfig) -> World {
+        let mut rng = Rng::with_seed(config.seed);
+        let at_ms = config.start.wall.millis();
+        let funding_ms = config.funding_hour * 3_600_000;
+        let next_ms = (at_ms - funding_ms).div_euclid(FUNDING_MS) * FUNDING_MS + FUNDING_MS + funding_ms;
+        let markets = config.specs.iter().map(|spec| {
+            let mut engine = Engine::new();
+            let mut trader = Trader::new(rng.u64(..), spec);
+            trader.open(&mut engine, spec);
+            let rate_e6 = rng.i64(-300..=300);
+            let reference = Reference { index: spec.open, mark: spec.open, rate_e6, next_ms };
+            Market {
+                spec,
+                engine,
+                seq: 0,
+                trades: VecDeque::new(),
+                candles: Candles::new(at_ms, spec.open),
+                reference,
+                open_interest: spec.clip * spec.step * 1000,
+                trader,
+                history: History::new(config.history),
+            }
+        });
+        let mut world = World {
+            generation: 0,
+            markets: markets.collect(),
+            accounts: Vec::new(),
+            numbering: config.numbering,
+            funding_ms,
+            start: config.start,
+            pace: Pace { rate: config.rate, origin: config.start.mono, done: 0 },
+            rng,
+            truth: Truth::new(config.venue, config.run, config.truth_every),
+            fills: Vec::new(),
+            ends: Vec::new(),
+        };
+        let mut step = Step::default();
+        for market in 0..world.markets.len() {
+            world.flush(market, at_ms, &mut step);
+        }
+        world
+    }
+
+    /// The markets, in the order of the tables.
+    pub fn markets(&self) -> &[Market] {
+        &self.markets
+    }
+
+    /// The marks of all markets.
+    pub fn marks(&self) -> Vec<i64> {
+        self.markets.iter().map(|market| market.reference.mark).collect()
+    }
+
+    /// Adds an account and gives its owner.
+    pub fn open_account(&mut self, account: Account) -> Owner {
+        self.accounts.push(account);
+        Owner(u32::try_from(self.accounts.len()).expect("fewer than 2^32 accounts"))
+    }
+
+    /// An account.
+    pub fn account(&self, owner: Owner) -> Option<&Account> {
+        self.accounts.get((owner.0 as usize).checked_sub(1)?)
+    }
+
+    /// An account, to take its news from.
+    pub fn account_mut(&mut self, owner: Owner) -> Option<&mut Account> {
+        self.accounts.get_mut((owner.0 as usize).checked_sub(1)?)
+    }
+
+    /// The wall clock of an instant, as the venue's market data tells it, in milliseconds.
+    pub fn wall_ms(&self, at: Mono) -> i64 {
+        self.start.wall.plus(at.since(self.start.mono)).millis()
+    }
+
+    /// When the next step is due; never when the world stands still.
+    pub fn next_at(&self) -> Option<Mono> {
+        self.pace.due()
+    }
+
+    /// Changes the number of book messages a second from now on.
+    pub fn set_rate(&mut self, now: Now, rate: u32) {
+        self.pace = Pace { rate, origin: now.mono, done: 0 };
+    }
+
+    /// Lets the crowd of one market do what is due by now, if anything; gives the market and the time.
+    ///
+    /// [`World::flush`] makes a step of it. A schedule that has fallen more than a second behind skips to the
+    /// present, since nobody can catch up for ever.
+    pub fn advance(&mut self, now: Now) -> Option<(usize, i64)> {
+        let due = self.pace.due().filter(|&due| due <= now.mono)?;
+        let due = if now.mono.since(due) > LAG_MAX {
+            self.pace = Pace { origin: now.mono, done: 0, ..self.pace };
+            now.mono
+        } else {
+            self.pace.done += 1;
+            due
+        };
+        let at_ms = self.wall_ms(due);
+        let index = self.rng.usize(..self.markets.len());
+        let market = &mut self.markets[index];
+        market.trader.step(&mut market.engine, market.spec);
+        market.candles.roll(at_ms);
+        self.refer(index, at_ms);
+        Some((index, at_ms))
+    }
+
+    /// Closes the candles that have ended by an instant, in quiet markets too.
+    pub fn roll(&mut self, at_ms: i64) {
+        for market in &mut self.markets {
+            market.candles.roll(at_ms);
+        }
+    }
+
+    /// Takes an order of an account in; its fills are booked by the next [`World::flush`] of the market.
+    ///
+    /// **Errors**: [`Denied`]; then nothing changed.
+    pub fn place(
+        &mut self,
+        market: usize,
+        order: NewOrder,
+        client_id: &str,
+        at_ms: i64,
+    ) -> Result<Placed, Denied> {
+        let Market { spec, engine, .. } = &self.markets[market];
+        if order.limit.is_some_and(|price| price % spec.tick != 0) {
+            return Err(Denied::OffTick);
+        }
+        if order.qty % spec.step != 0 {
+            return Err(Denied::OffStep);
+        }
+        if order.qty > spec.max_qty {
+            return Err(Denied::TooLarge);
+        }
+        let ceiling = spec.contract.as_ref().map_or(i64::MAX, |contract| contract.max_price);
+        if order.limit.is_some_and(|price| price > ceiling) {
+            return Err(Denied::PriceTooHigh);
+        }
+        let cost = order.limit.map_or_else(|| market_cost(spec, engine, &order), |p| spec.value(p, order.qty));
+        let marks = self.marks();
+        if let Some(account) = self.account(order.owner) {
+            account.covers(market, order.side, order.qty, cost, &marks)?;
+        }
+        let placed = self.markets[market].engine.place(order)?;
+        if let Some(account) = self.account_mut(order.owner) {
+            account.accept(Order {
+                market,
+                id: placed.id,
+                client_id: client_id.to_string(),
+                side: order.side,
+                price: order.limit,
+                qty: order.qty,
+                filled: 0,
+                value: Decimal::ZERO,
+                fee: Decimal::ZERO,
+                tif: order.tif,
+                post_only: order.post_only,
+                status: Status::New,
+                created_ms: at_ms,
+                updated_ms: at_ms,
+            });
+        }
+        if placed.filled + placed.resting < order.qty {
+            self.ends.push((order.owner, market, placed.id));
+        }
+        Ok(placed)
+    }
+
+    /// Takes an account's order out of the book; false when it does not rest there.
+    pub fn cancel(&mut self, owner: Owner, market: usize, id: u64) -> bool {
+        let ours = self.markets[market].engine.order(id).is_some_and(|order| order.owner == owner);
+        if ours {
+            self.markets[market].engine.cancel(id);
+            self.ends.push((owner, market, id));
+        }
+        ours
+    }
+
+    /// Gathers all that happened in a market since its last message into one step, and numbers it.
+    pub fn flush(&mut self, index: usize, at_ms: i64, step: &mut Step) {
+        (step.market, step.at_ms) = (index, at_ms);
+        step.changes.clear();
+        step.trades.clear();
+        let market = &mut self.markets[index];
+        market.engine.drain_fills(&mut self.fills);
+        for fill in &self.fills {
+            let trade = market.record(fill, at_ms, &mut self.rng);
+            self.truth.trade(market.spec, self.generation, &trade);
+            step.trades.push(trade);
+            for (party, maker) in [(fill.maker, true), (fill.taker, false)] {
+                if let Some(at) = (party.owner.0 as usize).checked_sub(1) {
+                    self.accounts[at].fill(index, fill, maker, at_ms);
+                }
+            }
+        }
+        self.fills.clear();
+        for (owner, market, id) in std::mem::take(&mut self.ends) {
+            if let Some(account) = self.account_mut(owner) {
+                account.cancel(market, id, at_ms);
+            }
+        }
+        let market = &mut self.markets[index];
+        let events = market.engine.drain_changes(&mut step.changes);
+        step.first = market.seq + 1;
+        if !step.changes.is_empty() {
+            market.seq += match self.numbering {
+                Numbering::PerChange => events,
+                Numbering::PerMessage => 1,
+            };
+            market.history.push(self.generation, market.seq, &step.changes);
+            self.truth.book(market.spec, &market.engine, self.generation, market.seq);
+        }
+        step.last = market.seq;
+    }
+
+    /// Begins all sequences again, as a venue's restart may; books, orders and trade ids live on.
+    pub fn restart(&mut self) {
+        self.generation += 1;
+        for market in &mut self.markets {
+            // An empty book is 0, so a full one stands behind one message.
+            market.seq = 1;
+            market.history.push(self.generation, 1, &[]);
+            self.truth.book(market.spec, &market.engine, self.generation, 1);
+        }
+    }
+
+    /// The book of a market now.
+    pub fn book(&self, market: usize) -> TrueBook {
+        let Market { spec, engine, seq, .. } = &self.markets[market];
+        TrueBook::now(spec, engine, self.generation, *seq)
+    }
+
+    /// The book of a market at the number of a message within the history kept.
+    pub fn book_at(&self, market: usize, generation: u32, seq: u64) -> Option<TrueBook> {
+        self.markets[market].history.walk_back(self.book(market), generation, seq)
+    }
+
+    /// Takes the truth lines so far.
+    pub fn take_truth(&mut self) -> Vec<u8> {
+        self.truth.take()
+    }
+
+    /// Truth lines lost because nobody took them.
+    pub fn truth_lost(&self) -> u64 {
+        self.truth.lost()
+    }
+
+    /// Moves index, mark and funding along.
+    fn refer(&mut self, index: usize, at_ms: i64) {
+        let market = &mut self.markets[index];
+        let reference = &mut market.reference;
+        if at_ms >= reference.next_ms {
+            let since = at_ms - self.funding_ms;
+            reference.next_ms = since - since.rem_euclid(FUNDING_MS) + FUNDING_MS + self.funding_ms;
+            reference.rate_e6 = self.rng.i64(-300..=300);
+        }
+        reference.index = market.trader.fair(market.spec);
+        let left = i128::from(reference.next_ms - at_ms);
+        let basis = i128::from(reference.index) * i128::from(reference.rate_e6) * left
+            / (i128::from(FUNDING_MS) * 1_000_000);
+        reference.mark = reference.index + i64::try_from(basis).expect("a basis is far below its index");
+    }
+}
+
+impl Market {
+    /// Turns a fill into a public trade and remembers it.
+    fn record(&mut self, fill: &Fill, at_ms: i64, rng: &mut Rng) -> Trade {
+        let direction = match self.trades.back() {
+            None => TickDirection::Plus,
+            Some(last) if fill.price > last.price => TickDirection::Plus,
+            Some(last) if fill.price < last.price => TickDirection::Minus,
+            Some(last) => match last.direction {
+                TickDirection::Plus | TickDirection::ZeroPlus => TickDirection::ZeroPlus,
+                TickDirection::Minus | TickDirection::ZeroMinus => TickDirection::ZeroMinus,
+            },
+        };
+        let trade = Trade {
+            id: fill.trade,
+            price: fill.price,
+            qty: fill.qty,
+            aggressor: fill.aggressor,
+            direction,
+            at_ms,
+        };
+        self.candles.trade(at_ms, trade.price, trade.qty);
+        // Both sides opened, one opened and one closed, or both closed.
+        let held = self.open_interest + trade.qty * rng.i64(-1..=1);
+        self.open_interest = held.max(trade.qty);
+        if self.trades.len() == TRADES_MAX {
+            self.trades.pop_front();
+        }
+        self.trades.push_back(trade);
+        trade
+    }
+}
+
+/// What a market order would cost if it came in now.
+fn market_cost(spec: &Spec, engine: &Engine, order: &NewOrder) -> Decimal {
+    let mut left = order.qty;
+    let mut cost = Decimal::ZERO;
+    let mut take = |(price, qty): (i64, i64)| {
+        let part = left.min(qty);
+        left -= part;
+        cost += spec.value(price, part);
+        left > 0
+    };
+    match order.side {
+        Side::Buy => engine.asks().all(&mut take),
+        Side::Sell => engine.bids().all(&mut take),
+    };
+    cost
+}
+
