@@ -1,0 +1,71 @@
+//! Proofs: the answer to a login challenge, and the headers of a signed request. The scheme itself is `sign`'s.
+
+use venuekit_sign::duedex::{Request, answer};
+use venuekit_sign::{Credentials, SecretError};
+use venuekit_wire::duedex::ClientFrame;
+use venuekit_wire::{Hidden, Text};
+
+/// A request that wants a signature.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsigned<'a> {
+    /// In any case.
+    pub method: &'a str,
+    /// Path and query as they will be sent.
+    pub target: &'a str,
+    /// The body to the byte; empty when there is none.
+    pub body: &'a str,
+    /// Unix milliseconds.
+    pub timestamp_ms: i64,
+    /// Unix milliseconds until which the request holds; the venue takes the timestamp plus 5 s when absent.
+    pub expiration_ms: Option<i64>,
+}
+
+/// A signed request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The text that the signature covers.
+    pub canonical: String,
+    /// 64 lower-case hexadecimal digits.
+    pub signature: String,
+    /// Headers to send with it.
+    pub headers: Vec<(String, String)>,
+    /// Path and query to send, unchanged.
+    pub target: String,
+}
+
+/// Signs a REST request.
+///
+/// **Errors**: [`SecretError`] when the secret is not base64.
+/// **Source**: REST_API.MD of DueDEX/API-Documentation as of 2020-11-12.
+pub fn sign_request(credentials: &Credentials, request: &Unsigned<'_>) -> Result<Signed, SecretError> {
+    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+    let timestamp = request.timestamp_ms.to_string();
+    let expiration = request.expiration_ms.map(|ms| ms.to_string());
+    let signed = Request {
+        method: &request.method.to_ascii_uppercase(),
+        path,
+        timestamp: &timestamp,
+        expiration: expiration.as_deref(),
+        query,
+        body: request.body,
+    }
+    .sign(credentials)?;
+    Ok(Signed {
+        canonical: signed.canonical,
+        signature: signed.signature,
+        headers: signed.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        target: request.target.to_owned(),
+    })
+}
+
+/// The frame that logs a connection in.
+///
+/// **Errors**: [`SecretError`] when the secret is not base64.
+pub(crate) fn login<'a>(
+    credentials: &'a Credentials,
+    challenge: &str,
+) -> Result<ClientFrame<'a>, SecretError> {
+    let key = Hidden(Text::from(credentials.key.as_str()));
+    let answer = Hidden(Text::from(answer(&credentials.secret, challenge)?));
+    Ok(ClientFrame::Auth { key, answer })
+}

@@ -1,0 +1,320 @@
+//! What DueDEX says: frames of the feed, and answers. Total: whatever arrives becomes an event or a fault.
+
+mod rows;
+
+use venuekit_book::Ids;
+use venuekit_types::{Instrument, Level, NumError, Price, Qty, UnixNanos, parse_scaled};
+use venuekit_venue::{
+    AckOf, Ask, Body, BookBody, Broken, BrokenWhy, Candle, Channel, Control, Data, DataKind, Event, EventBuf,
+    Fault, HttpReply, Interval, LevelSpan, MarketId, Place, Row, Topic,
+};
+use venuekit_wire::duedex::{self, Message, Orderbook, Payload, ServerFrame, Subscription};
+use venuekit_wire::scan::{self, ScanError};
+use venuekit_wire::{Num, RawValue, Text, WireError};
+
+use crate::fault::{self, clip, unreadable};
+use crate::spec::CHANNELS;
+use crate::symbol;
+
+/// Why something does not read.
+pub(crate) struct Unfit {
+    why: BrokenWhy,
+    detail: String,
+}
+
+impl Unfit {
+    fn new(why: BrokenWhy, detail: &str) -> Unfit {
+        Unfit { why, detail: clip(detail).to_owned() }
+    }
+
+    fn fault(self) -> Fault {
+        unreadable(self.detail)
+    }
+
+    fn broken(self, topic: Option<Topic>) -> Event {
+        Event::Broken(Broken { why: self.why, detail: self.detail, topic })
+    }
+}
+
+/// Of a payload, which is known to be JSON by then.
+impl From<WireError> for Unfit {
+    fn from(error: WireError) -> Unfit {
+        Unfit::new(BrokenWhy::Shape, &error.to_string())
+    }
+}
+
+impl From<ScanError> for Unfit {
+    fn from(error: ScanError) -> Unfit {
+        Unfit::new(BrokenWhy::Shape, &error.to_string())
+    }
+}
+
+impl From<NumError> for Unfit {
+    fn from(error: NumError) -> Unfit {
+        let why = match error {
+            NumError::OutOfRange | NumError::TooFine { .. } => BrokenWhy::Number,
+            NumError::Empty | NumError::Syntax { .. } => BrokenWhy::Shape,
+        };
+        Unfit::new(why, &error.to_string())
+    }
+}
+
+/// Reads one frame.
+pub(crate) fn decode(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
+    let event = match ServerFrame::parse(frame) {
+        Ok(ServerFrame::Data(message)) => data(place, &message, out),
+        Ok(ServerFrame::Challenge { challenge }) => {
+            Event::Control(Control::Challenge(out.put_text(&challenge)))
+        }
+        Ok(ServerFrame::Auth { .. }) => Event::Control(Control::LoggedIn),
+        Ok(ServerFrame::Subscriptions { channels }) => {
+            Event::Control(Control::Ack(AckOf::Topics(topics(place, &channels))))
+        }
+        Ok(ServerFrame::Other { kind }) => Unfit::new(BrokenWhy::UnknownKind, &kind).broken(None),
+        Err(error) => illegible(place, frame, &error),
+    };
+    out.events.push(event);
+}
+
+/// The topics an acknowledgement lists; what we do not know is passed over, since we cannot have asked for it.
+fn topics(place: Place<'_>, channels: &[Subscription<'_>]) -> Vec<Topic> {
+    let mut topics = Vec::new();
+    for Subscription { name, instruments } in channels {
+        let Some(channel) = channel(name) else { continue };
+        if channel.is_private() {
+            topics.push(Topic::account(channel));
+        } else {
+            let markets = instruments.iter().filter_map(|name| place.catalog.find(name));
+            topics.extend(markets.map(|(market, _)| Topic::of(channel, market)));
+        }
+    }
+    topics
+}
+
+fn channel(name: &duedex::Channel<'_>) -> Option<Channel> {
+    CHANNELS.iter().find(|(_, word)| *word == name.as_str()).map(|&(channel, _)| channel)
+}
+
+/// Finds out what can still be said of a frame that does not read.
+fn illegible(place: Place<'_>, frame: &[u8], error: &WireError) -> Event {
+    #[derive(serde::Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow)]
+        channel: duedex::Channel<'a>,
+        instrument: Option<Text<'a>>,
+    }
+    let topic = venuekit_wire::parse(frame).ok().and_then(|head: Head<'_>| {
+        let channel = channel(&head.channel)?;
+        if channel.is_private() {
+            return Some(Topic::account(channel));
+        }
+        let (market, _) = place.catalog.find(&head.instrument?)?;
+        Some(Topic::of(channel, market))
+    });
+    let is_json = venuekit_wire::parse::<&RawValue>(frame).is_ok();
+    let why = if is_json { BrokenWhy::Shape } else { BrokenWhy::Syntax };
+    Unfit::new(why, &error.to_string()).broken(topic)
+}
+
+/// Reads a snapshot or an update.
+fn data(place: Place<'_>, message: &Message<'_>, out: &mut EventBuf) -> Event {
+    let Some(channel) = channel(&message.channel) else {
+        return Unfit::new(BrokenWhy::UnknownKind, message.channel.as_str()).broken(None);
+    };
+    let market = match &message.instrument {
+        _ if channel.is_private() => None,
+        None => return Unfit::new(BrokenWhy::Shape, "missing field `instrument`").broken(None),
+        Some(name) => match place.catalog.find(name) {
+            None => return Unfit::new(BrokenWhy::UnknownMarket, name).broken(None),
+            known => known,
+        },
+    };
+    let topic = Topic { channel, market: market.map(|(id, _)| id) };
+    match body(place, market, message, out) {
+        Ok(body) => Event::Data(Data {
+            topic,
+            kind: match message.kind {
+                duedex::DataKind::Snapshot => DataKind::Snapshot,
+                duedex::DataKind::Update => DataKind::Update,
+            },
+            ids: Some(Ids::single(message.sequence)),
+            at: Some(message.timestamp.0),
+            body,
+        }),
+        Err(unfit) => unfit.broken(Some(topic)),
+    }
+}
+
+fn body(
+    place: Place<'_>,
+    market: Option<(MarketId, &Instrument)>,
+    message: &Message<'_>,
+    out: &mut EventBuf,
+) -> Result<Body, Unfit> {
+    let whole = message.kind == duedex::DataKind::Snapshot;
+    match (message.payload()?, market) {
+        (Payload::Level2(book), Some((_, instrument))) => Ok(Body::Book(levels(&book, instrument, out)?)),
+        (Payload::Ticker(ticker), Some((market, _))) => {
+            is_of(message, &ticker.instrument)?;
+            let row = rows::ticker(market, &ticker, whole)?;
+            Ok(out.put_rows([row]))
+        }
+        (Payload::Matches(matches), Some((market, instrument))) => collect(out, &matches, |out, trade| {
+            is_of(message, &trade.instrument)?;
+            rows::trade(market, instrument, trade, out).map(Some)
+        }),
+        (Payload::Orders(orders), _) => collect(out, &orders, |out, order| {
+            known(place, &order.instrument, out).map(|(market, _)| rows::order(market, order)).transpose()
+        }),
+        (Payload::Positions(positions), _) => collect(out, &positions, |out, position| {
+            known(place, &position.instrument, out)
+                .map(|(market, _)| rows::position(market, position))
+                .transpose()
+        }),
+        (Payload::Executions(fills), _) => collect(out, &fills, |out, fill| {
+            known(place, &fill.instrument, out)
+                .map(|(market, instrument)| rows::fill(market, instrument, fill))
+                .transpose()
+        }),
+        (Payload::Margins(margins), _) => collect(out, &margins, |_, margin| rows::balance(margin).map(Some)),
+        (Payload::Level2(_) | Payload::Ticker(_) | Payload::Matches(_) | Payload::Other(_), _) => {
+            Err(Unfit::new(BrokenWhy::UnknownKind, message.channel.as_str()))
+        }
+    }
+}
+
+/// Both sides of a book, straight into the arena. Sizes are contracts, and whole.
+fn levels(
+    book: &Orderbook<&RawValue>,
+    instrument: &Instrument,
+    out: &mut EventBuf,
+) -> Result<BookBody, Unfit> {
+    let mut side = |json: &RawValue| -> Result<LevelSpan, Unfit> {
+        out.put_levels(scan::levels(json.get()).map(|row| {
+            let (price, size) = row?;
+            let price = Price(parse_scaled(price.as_bytes(), instrument.price_scale)?);
+            Ok(Level { price, qty: Qty(parse_scaled(size.as_bytes(), instrument.qty_scale)?) })
+        }))
+    };
+    Ok(BookBody { bids: side(book.bids)?, asks: side(book.asks)?, checksum: None })
+}
+
+/// A row inside a message of one instrument must be of that instrument.
+fn is_of(message: &Message<'_>, instrument: &Text<'_>) -> Result<(), Unfit> {
+    if message.instrument.as_ref() == Some(instrument) {
+        return Ok(());
+    }
+    Err(Unfit::new(BrokenWhy::Shape, &format!("a row of {}", clip(instrument))))
+}
+
+/// The market of a row in a message of the whole account. One we do not know is complained of by itself: the
+/// other rows count, and so does the message's number, or else its stream would never be in sequence again.
+fn known<'a>(place: Place<'a>, name: &str, out: &mut EventBuf) -> Option<(MarketId, &'a Instrument)> {
+    let market = place.catalog.find(name);
+    if market.is_none() {
+        out.events.push(Unfit::new(BrokenWhy::UnknownMarket, name).broken(None));
+    }
+    market
+}
+
+/// Makes rows of all items, or none.
+fn collect<T>(
+    out: &mut EventBuf,
+    items: &[T],
+    mut row: impl FnMut(&mut EventBuf, &T) -> Result<Option<Row>, Unfit>,
+) -> Result<Body, Unfit> {
+    let start = out.rows.len();
+    for item in items {
+        match row(out, item) {
+            Ok(made) => out.rows.extend(made),
+            Err(unfit) => {
+                out.rows.truncate(start);
+                return Err(unfit);
+            }
+        }
+    }
+    Ok(Body::Rows(start..out.rows.len()))
+}
+
+/// Reads the answer to a request.
+pub(crate) fn answer(
+    place: Place<'_>,
+    ask: &Ask,
+    reply: &HttpReply<'_>,
+    out: &mut EventBuf,
+) -> Result<(), Fault> {
+    let data = match ask {
+        Ask::Candles { market, interval, from, to } => {
+            let wanted = from.0..to.0;
+            let rows = candles(*market, *interval, fault::body(reply)?)?;
+            let body = out.put_rows(
+                rows.into_iter().filter(|candle| wanted.contains(&candle.open_at.0)).map(Row::Candle),
+            );
+            (Topic::of(Channel::Candles(*interval), *market), DataKind::Update, body)
+        }
+        Ask::Ticker { market } => {
+            let ticker: duedex::Ticker<'_> = typed(fault::data(reply)?)?;
+            match place.catalog.find(&ticker.instrument) {
+                Some((known, _)) if known == *market => {}
+                _ => return Err(unreadable(format!("the ticker of {}", clip(&ticker.instrument)))),
+            }
+            let row = rows::ticker(*market, &ticker, true).map_err(Unfit::fault)?;
+            (Topic::of(Channel::Ticker, *market), DataKind::Snapshot, out.put_rows([row]))
+        }
+        Ask::Instruments => return instruments(fault::data(reply)?, out),
+        Ask::Time | Ask::Depth { .. } | Ask::Trades { .. } | Ask::Mark { .. } => {
+            return Err(unreadable("an answer to what was never asked"));
+        }
+    };
+    let (topic, kind, body) = data;
+    out.events.push(Event::Data(Data { topic, kind, ids: None, at: None, body }));
+    Ok(())
+}
+
+fn typed<'a, T: serde::Deserialize<'a>>(data: Option<&'a RawValue>) -> Result<T, Fault> {
+    let data = data.ok_or_else(|| unreadable("an answer without `data`"))?;
+    venuekit_wire::parse(data.get().as_bytes()).map_err(unreadable)
+}
+
+/// One instrument that does not read costs itself alone.
+fn instruments(data: Option<&RawValue>, out: &mut EventBuf) -> Result<(), Fault> {
+    for terms in typed::<Vec<&RawValue>>(data)? {
+        match symbol::instrument(terms.get()) {
+            Ok(instrument) => out.instruments.push(instrument),
+            Err(error) => out.events.push(Unfit::new(BrokenWhy::Shape, &error.to_string()).broken(None)),
+        }
+    }
+    Ok(())
+}
+
+/// Candles by column. Only the last can still change; a body that is empty or not `ok` holds none.
+fn candles(market: MarketId, interval: Interval, body: &[u8]) -> Result<Vec<Candle>, Fault> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bars: duedex::Bars<'_> = venuekit_wire::parse(body).map_err(unreadable)?;
+    if bars.s != "ok" {
+        return Ok(Vec::new());
+    }
+    let columns = [&bars.o, &bars.h, &bars.l, &bars.c, &bars.v];
+    if columns.iter().any(|column| column.len() != bars.t.len()) {
+        return Err(unreadable("columns of different lengths"));
+    }
+    let mut rows = Vec::with_capacity(bars.t.len());
+    for (at, &seconds) in bars.t.iter().enumerate() {
+        let number = |column: &[Num<'_>]| rows::decimal(&column[at]).map_err(Unfit::fault);
+        rows.push(Candle {
+            market,
+            interval,
+            open_at: UnixNanos::from_millis(seconds.saturating_mul(1000)),
+            open: number(&bars.o)?,
+            high: number(&bars.h)?,
+            low: number(&bars.l)?,
+            close: number(&bars.c)?,
+            volume: number(&bars.v)?,
+            trades: None,
+            closed: at + 1 < bars.t.len(),
+        });
+    }
+    Ok(rows)
+}

@@ -1,0 +1,117 @@
+//! What DueDEX is, as data: one product on one socket.
+
+use core::time::Duration;
+
+use venuekit_book::{Checksum, Early, Linkage, StaleStep, StepFirst};
+use venuekit_venue::Channel;
+use venuekit_venue::spec::{
+    Ack, BookSpec, Budget, BudgetKey, ChannelSpec, ClientId, ClockSource, DeadMan, Draws, FrameCodec,
+    Heartbeat, Hosts, Login, Nonce, NumberForm, Numbers, OrderAck, OrderSpec, Paging, PagingSpec,
+    PrivateModel, PrivateSpec, Proof, Refusal, Resync, RowIds, SignScheme, SnapshotSource, SocketLimits,
+    SocketSpec, Spec, SubscribeSpec, Window,
+};
+
+/// Every channel is counted: the update after a snapshot or an update is one more, and nothing else is right.
+const STEP: Linkage = Linkage::Step { first: StepFirst::Next, restart: None, stale: StaleStep::Desync };
+
+/// The words of channels on the feed.
+pub(crate) const CHANNELS: [(Channel, &str); 7] = [
+    (Channel::Book, "level2"),
+    (Channel::Ticker, "ticker"),
+    (Channel::Trades, "matches"),
+    (Channel::Orders, "orders"),
+    (Channel::Positions, "positions"),
+    (Channel::Balances, "margins"),
+    (Channel::Fills, "executions"),
+];
+
+pub(crate) fn spec() -> Spec {
+    Spec {
+        venue: "duedex".to_owned(),
+        product: "derivatives".to_owned(),
+        hosts: [("live", ""), ("testnet", ".testnet")]
+            .map(|(environment, part)| Hosts {
+                environment: environment.to_owned(),
+                rest: format!("https://api{part}.duedex.com"),
+                stream: format!("wss://feed{part}.duedex.com"),
+            })
+            .into(),
+        sockets: vec![SocketSpec {
+            path: "/v1/feed".to_owned(),
+            carries: CHANNELS.map(|(channel, _)| channel).into(),
+            login: Login::Challenge { proof: Proof::Frame },
+            codec: FrameCodec::Json,
+            // The venue documents none; its own clients ping after 30 s.
+            heartbeats: vec![Heartbeat::ClientPing {
+                every: Duration::from_secs(30),
+                within: Duration::from_secs(10),
+            }],
+            limits: SocketLimits::default(),
+        }],
+        subscribe: SubscribeSpec {
+            batch: 50,
+            one_at_a_time: true,
+            ack: Ack::Listing,
+            refusals: vec![Refusal::Close],
+            within: Duration::from_secs(10),
+        },
+        books: vec![BookSpec {
+            name: "level2".to_owned(),
+            linkage: STEP,
+            checksum: Checksum::None,
+            early: Early::Buffer,
+            snapshot: SnapshotSource::Stream,
+            resync: Resync::Resubscribe,
+            depths: Vec::new(),
+            trim: None,
+            rest_depth: 0,
+            usual_gap: Duration::from_millis(500),
+        }],
+        channels: CHANNELS[1..].iter().map(|&(channel, name)| stepped(channel, name)).collect(),
+        clock: ClockSource::FrameTime,
+        future_limit: Duration::from_secs(5),
+        window: Duration::from_secs(5),
+        nonce: Nonce::None,
+        sign: SignScheme::PipeJoined,
+        budgets: vec![Budget {
+            name: "quota".to_owned(),
+            key: BudgetKey::AccountElseIp,
+            window: Window::Bucket(Duration::from_secs(60)),
+            // The quota is not documented; a client was once told 300.
+            capacity: 300,
+            draws: Draws::Weight,
+            used_header: None,
+        }],
+        orders: Some(OrderSpec {
+            ack: OrderAck::Accepted,
+            client_id: ClientId::Unique,
+            dead_man: DeadMan::None,
+        }),
+        private: PrivateSpec {
+            balances: PrivateModel::SnapshotDelta { numbered: true },
+            positions: PrivateModel::SnapshotDelta { numbered: true },
+            orders: PrivateModel::SnapshotDelta { numbered: true },
+            fills: PrivateModel::SnapshotDelta { numbered: true },
+        },
+        paging: vec![PagingSpec {
+            route: "/v1/order/all".to_owned(),
+            paging: Paging::Offset,
+            page: 100,
+            span: None,
+        }],
+        numbers: Numbers { read: NumberForm::Either, write: NumberForm::Text },
+    }
+}
+
+fn stepped(channel: Channel, name: &str) -> ChannelSpec {
+    ChannelSpec {
+        channel,
+        name: name.to_owned(),
+        linkage: STEP,
+        snapshot: true,
+        resync: Resync::Resubscribe,
+        ids: RowIds::Opaque,
+        // A ticker's 24 h figures are refreshed every 5 s; the other channels are silent by right.
+        usual_gap: (channel == Channel::Ticker).then_some(Duration::from_secs(5)),
+    }
+}
