@@ -153,7 +153,9 @@ mod tests {
             alloc::format!("{:?}", request.sign(&encoded).expect("base64")),
             alloc::format!("{:?}", crate::doex::sign(&credentials, &[("asset", "BTC")])),
         ];
-        let forms = [canary.to_string(), hex::encode(canary), hex::encode_upper(canary), base64];
+        let bytes = alloc::format!("{:?}", canary.as_bytes());
+        let listed = bytes.trim_matches(['[', ']']).to_string();
+        let forms = [canary.to_string(), hex::encode(canary), hex::encode_upper(canary), base64, listed];
         for text in printed {
             for form in &forms {
                 // A third of the canary is as bad as the whole.

@@ -17,7 +17,7 @@ pub struct Time(pub UnixNanos);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub UnixNanos);
 
-/// The text is no instant of the form `2019-05-30T00:00:00.000Z` between the years 1677 and 2262.
+/// The text is no instant of the form `2019-05-30T00:00:00.000Z` of the years 1678 to 2261, which 64 bits of nanoseconds hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an instant; expected UTC as in 2019-05-30T00:00:00.000Z, of the years 1678 to 2261")]
 pub struct TimeError;
