@@ -17,6 +17,7 @@ mod io;
 mod machine;
 mod pace;
 mod private;
+mod replay;
 mod rest;
 mod stats;
 mod stream;
@@ -30,4 +31,5 @@ pub use io::{
     CloseReason, Command, ConnId, Input, LineId, Output, Persist, PersistId, RequestId, StreamId, Timer,
 };
 pub use machine::{Report, Session, StreamStatus};
+pub use replay::Replay;
 pub use stats::{BookReport, TradeReport};

@@ -1,1 +1,14 @@
 //! Conformance suite, virtual clock and a faulty link, for every adapter in the workspace and outside it.
+//!
+//! Who would take this crate alone: someone who writes an adapter of their own and wants to know whether it holds.
+//!
+//! A [`Rig`] runs one session against one simulated venue in virtual time; a [`Judge`] compares everything the session
+//! says with what the simulator knows to be true.
+//!
+//! It refuses: sockets, sleeps, threads and wall clocks.
+
+mod oracle;
+mod rig;
+
+pub use oracle::{Judge, digest};
+pub use rig::{Rig, Watch, Weather};

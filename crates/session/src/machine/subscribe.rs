@@ -243,14 +243,7 @@ impl Session {
         if conn.outstanding.is_empty() {
             self.timers.cancel(Timer::Answer(id));
         }
-        let s = self.stream(stream);
-        s.strikes = 0;
-        if let Some(which) = s.which(id)
-            && let Some(feed) = s.feed(which)
-            && feed.sub == Sub::Asked
-        {
-            feed.sub = Sub::On;
-        }
+        self.on_accepted(now, id, &[stream], true);
         if resolved {
             self.pump(now, id);
         }

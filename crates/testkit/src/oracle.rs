@@ -1,0 +1,231 @@
+//! The judge: compares everything a session says with what the simulator knows to be true.
+//!
+//! A live book must be the true book at its number, level for level, after every message. The changes that were told
+//! must rebuild the same book, so that what is stored is as good as what is held. Each trade is told once, as it was.
+
+use core::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+use venuekit_book::State;
+use venuekit_session::{BookChange, Emission, Event, Session, StreamId, StreamInfo, TradeEvent};
+use venuekit_sim::venue::VenueSim;
+use venuekit_types::{BookSide, Level, Now, Scaled, Side};
+use venuekit_venue::Channel;
+
+use crate::rig::Watch;
+
+/// A book rebuilt from what was told, by a data structure of its own.
+#[derive(Clone, Debug, Default)]
+struct Rebuilt {
+    epoch: u64,
+    seq: u64,
+    bids: BTreeMap<i64, i64>,
+    asks: BTreeMap<i64, i64>,
+}
+
+impl Rebuilt {
+    fn write(&mut self, side: BookSide, levels: &[Level]) {
+        let map = match side {
+            BookSide::Bid => &mut self.bids,
+            BookSide::Ask => &mut self.asks,
+        };
+        for level in levels {
+            if level.qty.0 == 0 {
+                map.remove(&level.price.0);
+            } else {
+                map.insert(level.price.0, level.qty.0);
+            }
+        }
+    }
+}
+
+/// Compares a session with the simulator behind it, and collects every difference.
+#[derive(Debug, Default)]
+pub struct Judge {
+    streams: BTreeMap<StreamId, StreamInfo>,
+    rebuilt: BTreeMap<StreamId, Rebuilt>,
+    dirty: BTreeSet<StreamId>,
+    trades: BTreeMap<StreamId, BTreeSet<String>>,
+    open_gaps: BTreeSet<(StreamId, u64, u64)>,
+    /// Differences found, in words; the run fails when there is any.
+    pub divergences: Vec<String>,
+    /// Books compared with the truth.
+    pub compared: u64,
+    /// Books whose number the simulator had forgotten, so that nothing could be compared.
+    pub forgotten: u64,
+    /// Gaps told.
+    pub gaps: u64,
+    /// Gaps healed.
+    pub healed: u64,
+    /// Trades told.
+    pub trade_count: u64,
+    /// Streams given up.
+    pub stopped: u64,
+    /// Every event in words, when kept.
+    pub log: Option<Vec<String>>,
+}
+
+/// Differences described before the rest is only counted.
+const DESCRIBED: usize = 20;
+
+impl Judge {
+    /// A judge that has seen nothing.
+    pub fn new() -> Judge {
+        Judge::default()
+    }
+
+    fn complain(&mut self, text: String) {
+        if self.divergences.len() < DESCRIBED {
+            self.divergences.push(text);
+        }
+    }
+
+    /// Gaps that are not healed.
+    pub fn open_gaps(&self) -> usize {
+        self.open_gaps.len()
+    }
+
+    /// The streams told so far.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamInfo> {
+        self.streams.values()
+    }
+
+    fn on_book(&mut self, change: &BookChange, emission: &Emission<'_>) {
+        let book = self.rebuilt.entry(change.stream).or_default();
+        let mut complaint = None;
+        if change.is_snapshot {
+            if change.epoch <= book.epoch {
+                complaint = Some(format!("epoch {} after {}", change.epoch, book.epoch));
+            }
+            *book = Rebuilt { epoch: change.epoch, seq: change.last_seq, ..Rebuilt::default() };
+        } else if change.epoch != book.epoch {
+            complaint = Some(format!("a change of epoch {} in epoch {}", change.epoch, book.epoch));
+        } else if change.first_seq > book.seq + 1 || change.last_seq <= book.seq {
+            complaint = Some(format!("{}..{} told after {}", change.first_seq, change.last_seq, book.seq));
+        }
+        book.seq = change.last_seq;
+        book.write(BookSide::Bid, emission.levels(&change.bids));
+        book.write(BookSide::Ask, emission.levels(&change.asks));
+        self.dirty.insert(change.stream);
+        if let Some(complaint) = complaint {
+            let name = self.name(change.stream);
+            self.complain(format!("{name}: {complaint}"));
+        }
+    }
+
+    fn on_trade(&mut self, trade: &TradeEvent, emission: &Emission<'_>, sim: &VenueSim) {
+        let id = emission.text(&trade.id).to_owned();
+        let name = self.name(trade.stream);
+        self.trade_count += 1;
+        if !self.trades.entry(trade.stream).or_default().insert(id.clone()) {
+            self.complain(format!("{name}: trade {id} told twice"));
+        }
+        let Some(market) = sim.market(&name) else { return };
+        let truth = sim.world().markets()[market].trades.iter().find(|t| t.id.to_string() == id);
+        match truth {
+            None => self.complain(format!("{name}: trade {id} never happened")),
+            Some(truth) => {
+                let side = trade.side.unwrap_or(Side::Buy);
+                let told = (trade.price.0, trade.qty.0, side, trade.at.millis());
+                let real = (truth.price, truth.qty, truth.aggressor, truth.at_ms);
+                if told != real {
+                    self.complain(format!("{name}: trade {id} told as {told:?}, was {real:?}"));
+                }
+            }
+        }
+    }
+
+    fn name(&self, stream: StreamId) -> String {
+        self.streams
+            .get(&stream)
+            .and_then(|info| info.symbol.as_ref())
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    }
+
+    /// Compares one book with the truth at its number.
+    fn compare(&mut self, now: Now, id: StreamId, session: &Session, sim: &VenueSim) {
+        let Ok(view) = session.book(id, now) else { return };
+        let name = self.name(id);
+        let seq = view.seq().unwrap_or_default();
+        let generation = sim.world().generation();
+        let held: (Vec<Level>, Vec<Level>) = (view.bids().collect(), view.asks().collect());
+        if let Some(rebuilt) = self.rebuilt.get(&id) {
+            let bids: Vec<Level> = rebuilt.bids.iter().rev().map(|(p, q)| Level::new(*p, *q)).collect();
+            let asks: Vec<Level> = rebuilt.asks.iter().map(|(p, q)| Level::new(*p, *q)).collect();
+            if (rebuilt.seq, rebuilt.epoch) != (seq, view.epoch()) || (bids, asks) != held {
+                self.complain(format!("{name} at {seq}: what was told does not rebuild the book"));
+            }
+        }
+        // Frames of an earlier count may still be on their way when the venue has begun again.
+        let mut known = 0;
+        for generation in [Some(generation), generation.checked_sub(1)].into_iter().flatten() {
+            if let Some(truth) = sim.book_at(&name, generation, seq) {
+                known += 1;
+                if (&truth.bids, &truth.asks) == (&held.0, &held.1) {
+                    self.compared += 1;
+                    return;
+                }
+            }
+        }
+        if known == 0 {
+            self.forgotten += 1;
+        } else {
+            self.complain(format!("{name} at {seq}: a live book differs from the true one"));
+        }
+    }
+}
+
+impl Watch<VenueSim> for Judge {
+    fn event(&mut self, now: Now, emission: Emission<'_>, sim: &VenueSim) {
+        if let Some(log) = &mut self.log {
+            log.push(format!("{} {:?}", now.mono.0, emission.event));
+        }
+        match emission.event {
+            Event::Stream(info) => {
+                self.streams.insert(info.stream, info.clone());
+            }
+            Event::Book(change) => self.on_book(change, &emission),
+            Event::Trade(trade) => self.on_trade(trade, &emission, sim),
+            Event::GapOpened(gap) => {
+                self.gaps += 1;
+                self.open_gaps.insert((gap.stream, gap.epoch, gap.from_seq));
+            }
+            Event::GapHealed(gap) => {
+                self.healed += 1;
+                if !self.open_gaps.remove(&(gap.stream, gap.epoch, gap.from_seq)) {
+                    let name = self.name(gap.stream);
+                    self.complain(format!("{name}: a gap healed that was never opened"));
+                }
+            }
+            Event::State { stream, to: State::Live, .. } => {
+                self.dirty.insert(*stream);
+            }
+            Event::Stopped { .. } => self.stopped += 1,
+            _ => {}
+        }
+    }
+
+    fn round(&mut self, now: Now, session: &Session, sim: &VenueSim) {
+        for id in std::mem::take(&mut self.dirty) {
+            if self.streams.get(&id).is_some_and(|info| info.channel == Channel::Book) {
+                self.compare(now, id, session, sim);
+            }
+        }
+    }
+}
+
+/// The digest of a live book in its canonical text.
+pub fn digest(session: &Session, id: StreamId, info: &StreamInfo, now: Now) -> Option<String> {
+    let view = session.book(id, now).ok()?;
+    let mut text = String::new();
+    for (mark, side) in [("b", BookSide::Bid), ("a", BookSide::Ask)] {
+        for level in view.levels(side) {
+            let price = Scaled::new(level.price.0, info.price_scale);
+            let qty = Scaled::new(level.qty.0, info.qty_scale);
+            writeln!(text, "{mark},{price},{qty}").expect("a String takes everything");
+        }
+    }
+    Some(hex::encode(Sha256::digest(text.as_bytes())))
+}
