@@ -70,7 +70,7 @@ impl Book {
     ///
     /// **Errors**: [`Outcome::Desync`]. When the held updates do not continue the snapshot
     /// ([`Cause::SnapshotTooOld`], or [`Cause::Sequence`] for a hole between them), the book stays
-    /// [`State::Buffering`] and keeps those that a newer snapshot could reach; after anything else it is
+    /// [`State::Buffering`] and keeps them, since a newer snapshot may reach them; after anything else it is
     /// [`State::Stale`].
     pub fn snapshot(&mut self, now: Now, epoch: u64, snapshot: &Update<'_>) -> Outcome {
         if self.state != State::Buffering {

@@ -48,10 +48,6 @@ impl Span {
     fn of<T>(self, arena: &[T]) -> (&[T], &[T]) {
         (&arena[self.start..self.mid], &arena[self.mid..self.end])
     }
-
-    fn moved(self, by: usize) -> Span {
-        Span { start: self.start - by, mid: self.mid - by, end: self.end - by }
-    }
 }
 
 impl Buffer {
@@ -89,25 +85,12 @@ impl Buffer {
         Ok(())
     }
 
-    /// Forgets the first `n` updates.
-    fn drop_first(&mut self, n: usize) {
-        let Some(next) = self.entries.get(n) else { return self.clear() };
-        let (levels, places) = (next.levels.start, next.places.start);
-        self.entries.drain(..n);
-        self.levels.drain(..levels);
-        self.places.drain(..places);
-        for entry in &mut self.entries {
-            entry.levels = entry.levels.moved(levels);
-            entry.places = entry.places.moved(places);
-        }
-    }
-
-    /// Walks the numbers from a snapshot on and keeps only the updates that continue it; where one of them
-    /// does not, it and those behind it stay, since a newer snapshot may reach it.
+    /// Walks the numbers from a snapshot on and keeps only the updates that continue it. Where one of them does
+    /// not, all stay: a newer snapshot may reach it.
     pub(crate) fn link(&mut self, linkage: Linkage, from: Cursor) -> Result<(), Gap> {
         let last_held = self.entries.last().and_then(|entry| entry.ids).map(|ids| ids.last);
         let mut at = from;
-        for (place, entry) in self.entries.iter().enumerate() {
+        for entry in &self.entries {
             match linkage.judge(at, entry.ids) {
                 Verdict::Next => at = at.after(entry.ids),
                 Verdict::Old => {}
@@ -115,7 +98,6 @@ impl Buffer {
                 // since; if it has not, the snapshot may be of the count before.
                 Verdict::Broken(gap) if gap.cause == Cause::Restarted && last_held >= from.last => {}
                 Verdict::Broken(gap) => {
-                    self.drop_first(place);
                     let too_old = !at.linked && gap.cause == Cause::Sequence;
                     return Err(if too_old { Gap { cause: Cause::SnapshotTooOld, ..gap } } else { gap });
                 }

@@ -63,6 +63,10 @@ impl Spelling {
     /// `bid:qty:ask:qty…` in the original text; a side that has ended is skipped. Nothing when a level came
     /// without its spelling.
     pub(crate) fn crc(&self, bids: &Side, asks: &Side, levels: u8) -> Option<u32> {
+        debug_assert!(
+            self.bids.len() <= bids.len() && self.asks.len() <= asks.len(),
+            "a spelling outlived its level"
+        );
         let mut text = Joined { hasher: Hasher::new(), started: false };
         let (mut bids, mut asks) = (bids.iter(), asks.iter());
         for _ in 0..levels {

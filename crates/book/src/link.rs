@@ -69,9 +69,6 @@ impl Linkage {
             // Nothing to compare: a numbered stream has a numbered snapshot, so this is one of the other two.
             _ => return Verdict::Next,
         };
-        if ids.first > ids.last {
-            return broken(ids.last, ids.first);
-        }
         let old = ids.last <= last;
         let wanted = last.saturating_add(1);
         match self {
@@ -112,7 +109,10 @@ impl Linkage {
                     broken(last, ids.first)
                 }
             }
-            Linkage::Chain { .. } if ids.prev == Some(last) && ids.last >= last => Verdict::Next,
+            Linkage::Chain { .. } if ids.prev == Some(last) => {
+                // It follows by name: one that then goes back is broken, not old.
+                if ids.last >= last { Verdict::Next } else { broken(wanted, ids.last) }
+            }
             Linkage::Chain { .. } if old => Verdict::Old,
             Linkage::Chain { first: ChainFirst::Free } if !at.linked => Verdict::Next,
             Linkage::Chain { .. } => {

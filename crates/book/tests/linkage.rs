@@ -309,6 +309,13 @@ fn chain_follows_the_snapshot_by_name() {
     ];
     check(rules, &script, STALE, Some(14));
     check(rules, &[(Do::Snap(9), "applied"), (link(10, 13), "sequence, expected 9, got 10")], STALE, Some(9));
+    check(rules, &[(Do::Snap(9), "applied"), (link(9, 8), "sequence, expected 10, got 8")], STALE, Some(9));
+    check(
+        rules,
+        &[(Do::Snap(9), "applied"), (link(9, 9), "applied"), (link(9, 10), "applied")],
+        LIVE,
+        Some(10),
+    );
     let discarding = Rules { early: Early::Discard, ..rules };
     let early =
         [(Do::Expect, "buffering"), (link(7, 9), "old"), (Do::Snap(9), "applied"), (link(9, 10), "applied")];
