@@ -154,9 +154,9 @@ fn body(
     let whole = message.kind == duedex::DataKind::Snapshot;
     match (message.payload()?, market) {
         (Payload::Level2(book), Some((_, instrument))) => Ok(Body::Book(levels(&book, instrument, out)?)),
-        (Payload::Ticker(ticker), Some((market, _))) => {
+        (Payload::Ticker(ticker), Some((market, instrument))) => {
             is_of(message, &ticker.instrument)?;
-            let row = rows::ticker(market, &ticker, whole)?;
+            let row = rows::ticker(market, instrument, &ticker, whole)?;
             Ok(out.put_rows([row]))
         }
         (Payload::Matches(matches), Some((market, instrument))) => collect(out, &matches, |out, trade| {
@@ -254,11 +254,11 @@ pub(crate) fn answer(
         }
         Ask::Ticker { market } => {
             let ticker: duedex::Ticker<'_> = typed(fault::data(reply)?)?;
-            match place.catalog.find(&ticker.instrument) {
-                Some((known, _)) if known == *market => {}
+            let instrument = match place.catalog.find(&ticker.instrument) {
+                Some((known, instrument)) if known == *market => instrument,
                 _ => return Err(unreadable(format!("the ticker of {}", clip(&ticker.instrument)))),
-            }
-            let row = rows::ticker(*market, &ticker, true).map_err(Unfit::fault)?;
+            };
+            let row = rows::ticker(*market, instrument, &ticker, true).map_err(Unfit::fault)?;
             (Topic::of(Channel::Ticker, *market), DataKind::Snapshot, out.put_rows([row]))
         }
         Ask::Instruments => return instruments(fault::data(reply)?, out),

@@ -42,7 +42,12 @@ fn side(side: &duedex::OrderSide<'_>) -> Option<Side> {
 
 /// In a snapshot a price of zero is a price that does not exist. In an update it stays zero, since the patch has
 /// to undo the price before it.
-pub(super) fn ticker(market: MarketId, ticker: &duedex::Ticker<'_>, whole: bool) -> Result<Row, Unfit> {
+pub(super) fn ticker(
+    market: MarketId,
+    instrument: &Instrument,
+    ticker: &duedex::Ticker<'_>,
+    whole: bool,
+) -> Result<Row, Unfit> {
     let price = |num: &Option<Num<'_>>| if whole { nonzero(num.as_ref()) } else { optional(num.as_ref()) };
     let mut patch = TickerPatch::new(market);
     patch.bid = price(&ticker.best_bid)?;
@@ -58,7 +63,9 @@ pub(super) fn ticker(market: MarketId, ticker: &duedex::Ticker<'_>, whole: bool)
     patch.next_funding = ticker.next_funding_time.map(|time| time.0);
     patch.volume = ticker.volume.map(Decimal::from);
     patch.open_interest = ticker.open_interest.map(Decimal::from);
-    patch.quote_volume = optional(ticker.volume_usd.as_ref())?;
+    // Dollars are not tethers.
+    let volume_usd = ticker.volume_usd.as_ref().filter(|_| instrument.symbol.quote() == "USD");
+    patch.quote_volume = optional(volume_usd)?;
     Ok(Row::Ticker(patch))
 }
 

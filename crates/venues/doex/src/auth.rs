@@ -1,0 +1,85 @@
+//! Signed requests: which parameters are added, and under which names. The scheme itself is `sign`'s.
+
+use venuekit_sign::{Credentials, doex};
+
+use crate::spec::Profile;
+
+/// A request that wants a signature.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsigned<'a> {
+    /// In any case; the signature does not cover it.
+    pub method: &'a str,
+    /// Path and query, encoded as they will be sent.
+    pub target: &'a str,
+    /// Must be empty: every verb carries its parameters in the query.
+    pub body: &'a str,
+    /// Unix milliseconds.
+    pub timestamp_ms: i64,
+    /// Unix milliseconds until which the request holds; the venue takes its own window when absent.
+    pub expiration_ms: Option<i64>,
+}
+
+/// A signed request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The text that the signature covers.
+    pub canonical: String,
+    /// 64 lower-case hexadecimal digits.
+    pub signature: String,
+    /// Headers to send with it.
+    pub headers: Vec<(String, String)>,
+    /// Path and query to send, the signature last.
+    pub target: String,
+}
+
+/// Why a request cannot be signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// The signature would not cover it.
+    #[error("doex takes no body; put the parameters after a `?` in the path")]
+    Body,
+    /// The venue would refuse it.
+    #[error("the request would hold for {asked_ms} ms; doex takes 1 to {max_ms}")]
+    Window {
+        /// What was asked for.
+        asked_ms: i64,
+        /// What the profile allows.
+        max_ms: u32,
+    },
+}
+
+/// Signs a REST request; a timestamp or window that stands in the query already is kept.
+pub(crate) fn sign_request(
+    profile: &Profile,
+    credentials: &Credentials,
+    request: &Unsigned<'_>,
+) -> Result<Signed, SignError> {
+    if !request.body.is_empty() {
+        return Err(SignError::Body);
+    }
+    let names = &profile.params;
+    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+    let mut query = query.to_owned();
+    let mut add = |name: &str, value: i64| {
+        let is_there = query.split('&').any(|pair| pair.split('=').next() == Some(name));
+        if !is_there {
+            query.push_str(&format!("&{name}={value}"));
+        }
+    };
+    add(&names.timestamp, request.timestamp_ms);
+    if let Some(expiration_ms) = request.expiration_ms {
+        let asked_ms = expiration_ms.saturating_sub(request.timestamp_ms);
+        let max_ms = profile.signing.recv_window_ms_max;
+        if !(1..=i64::from(max_ms)).contains(&asked_ms) {
+            return Err(SignError::Window { asked_ms, max_ms });
+        }
+        add(&names.recv_window, asked_ms);
+    }
+    let doex::Signed { canonical, signature, .. } = doex::sign_encoded(credentials, &query);
+    Ok(Signed {
+        target: format!("{path}?{canonical}&{}={signature}", names.signature),
+        headers: vec![(profile.headers.key.clone(), credentials.key.clone())],
+        canonical,
+        signature,
+    })
+}
