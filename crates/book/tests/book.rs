@@ -180,6 +180,14 @@ fn replayed_updates_can_be_stored_one_by_one() {
     assert_eq!(text(&book), "b,4,4\nb,3,3\nb,2,2\na,1,1\n");
     assert_eq!(book.apply(now(), &numbered(7, &one, &[])), Outcome::Applied);
     assert_eq!(book.replayed().count(), 0);
+
+    // A snapshot right behind another does not apply them again.
+    book.expect_snapshot();
+    assert_eq!(book.apply(now(), &numbered(5, &two, &[])), Outcome::Buffered);
+    assert_eq!(book.snapshot(now(), 10, &numbered(4, &[], &[])), Outcome::Applied);
+    assert_eq!(book.snapshot(now(), 11, &numbered(4, &one, &[])), Outcome::Applied);
+    assert_eq!((book.replayed().count(), book.last_id()), (0, Some(4)));
+    assert_eq!(text(&book), "b,1,1\n");
 }
 
 #[test]

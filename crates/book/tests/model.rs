@@ -15,8 +15,8 @@ use proptest::sample::Index;
 use proptest::test_runner::FileFailurePersistence;
 use venue::{Beat, History, Message, Resting};
 use venuekit_book::{
-    Book, Cause, ChainFirst, Checksum, Early, Gap, Ids, Linkage, Outcome, Rules, SocketCounter, SocketSeq,
-    StaleStep, State, StepFirst, View,
+    Assurance, Book, Cause, ChainFirst, Checksum, Early, Gap, Ids, Linkage, Outcome, Rules, SocketCounter,
+    SocketSeq, StaleStep, State, StepFirst, View,
 };
 use venuekit_types::{Level, Now};
 
@@ -306,9 +306,13 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// A live view shows what the venue had when it sent the last message that was applied.
+    /// A live view shows what the venue had when it sent the last message that was applied, unless it says
+    /// itself that only the transport vouches for it: the checksum of an empty book is 0, which means none.
     fn compare(&self) -> Result<(), TestCaseError> {
         if let Ok(view) = self.book.view(Now::default()) {
+            if self.rule.sees_damage() && view.assurance() == Assurance::Transport {
+                return Ok(());
+            }
             prop_assert_eq!(Some(shown(view)), self.expected.as_ref().map(plain));
         }
         Ok(())
