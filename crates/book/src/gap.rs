@@ -157,8 +157,7 @@ impl fmt::Display for Cause {
 }
 
 /// Why there is no view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the book is {state}{}, wait for a snapshot", Because(self.gap))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLive {
     /// What the book is instead.
     pub state: State,
@@ -166,14 +165,14 @@ pub struct NotLive {
     pub gap: Option<Gap>,
 }
 
-/// The reason in brackets, or nothing.
-struct Because(Option<Gap>);
-
-impl fmt::Display for Because {
+impl fmt::Display for NotLive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(gap) => write!(f, " ({gap})"),
-            None => Ok(()),
+        write!(f, "the book is {}", self.state)?;
+        if let Some(gap) = self.gap {
+            write!(f, " ({gap})")?;
         }
+        f.write_str(", wait for a snapshot")
     }
 }
+
+impl core::error::Error for NotLive {}
