@@ -115,7 +115,8 @@ impl Candles {
         let mut seen = false;
         for minute in minutes.iter().filter(|minute| minute.open_ms > from) {
             if !seen {
-                (day.open_ms, day.open, day.high, day.low) = (minute.open_ms, minute.open, minute.high, minute.low);
+                (day.open_ms, day.open, day.high, day.low) =
+                    (minute.open_ms, minute.open, minute.high, minute.low);
                 seen = true;
             }
             day.high = day.high.max(minute.high);
@@ -139,14 +140,18 @@ mod tests {
         candles.trade(62_000, 99, 1);
         candles.trade(185_000, 120, 5);
         let minutes: Vec<Candle> = candles.of(60_000).expect("kept").iter().copied().collect();
-        let shape: Vec<_> = minutes.iter().map(|c| (c.open_ms, c.open, c.high, c.low, c.close, c.volume)).collect();
+        let shape: Vec<_> =
+            minutes.iter().map(|c| (c.open_ms, c.open, c.high, c.low, c.close, c.volume)).collect();
         assert_eq!(
             shape,
             [(60_000, 103, 103, 99, 99, 3), (120_000, 99, 99, 99, 99, 0), (180_000, 120, 120, 120, 120, 5)]
         );
         assert_eq!(minutes[0].notional, 103 * 2 + 99);
         let day = candles.day();
-        assert_eq!((day.open, day.high, day.low, day.close, day.volume, day.trades), (103, 120, 99, 120, 8, 3));
+        assert_eq!(
+            (day.open, day.high, day.low, day.close, day.volume, day.trades),
+            (103, 120, 99, 120, 8, 3)
+        );
         assert!(candles.of(61_000).is_none());
     }
 
@@ -155,7 +160,11 @@ mod tests {
         let mut candles = Candles::new(0, 100);
         candles.trade(1000, 500, 1);
         candles.roll(86_400_000);
-        assert_eq!(candles.day().high, 500, "the first minute has not left the day before it ended a day ago");
+        assert_eq!(
+            candles.day().high,
+            500,
+            "the first minute has not left the day before it ended a day ago"
+        );
         candles.roll(86_460_000);
         assert_eq!(candles.day().volume, 0);
         candles.roll(1_000_000 * 86_400_000);

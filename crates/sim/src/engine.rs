@@ -388,7 +388,8 @@ impl Engine {
         };
         self.by_id.insert(order.id, slot);
         let side = resting_side(order.side);
-        let queue = self.levels_mut(side).entry(order.price).or_insert(Queue { qty: 0, head: slot, tail: NIL });
+        let queue =
+            self.levels_mut(side).entry(order.price).or_insert(Queue { qty: 0, head: slot, tail: NIL });
         let (was, tail) = (queue.qty, queue.tail);
         queue.qty += order.left;
         queue.tail = slot;

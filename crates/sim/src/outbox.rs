@@ -380,7 +380,8 @@ impl Outbox {
         }
         if delays || stalls {
             let (delay, stall) = (self.plan.delay_every, self.plan.stall_every);
-            let (next_delay, next_stall) = (self.some_time_after(now, delay), self.some_time_after(now, stall));
+            let (next_delay, next_stall) =
+                (self.some_time_after(now, delay), self.some_time_after(now, stall));
             if let Some(pipe) = self.pipes.get_mut(&conn) {
                 pipe.next_delay = if delays { next_delay } else { pipe.next_delay };
                 pipe.next_stall = if stalls { next_stall } else { pipe.next_stall };

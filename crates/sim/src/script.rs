@@ -13,7 +13,7 @@ const OPEN_MAX: usize = 4;
 
 /// One account's scripted trader.
 #[derive(Clone, Debug)]
-pub struct Script {
+pub(crate) struct Script {
     owner: Owner,
     rng: Rng,
     placed: u64,
@@ -21,12 +21,12 @@ pub struct Script {
 
 impl Script {
     /// A trader for an account.
-    pub fn new(owner: Owner, seed: u64) -> Script {
+    pub(crate) fn new(owner: Owner, seed: u64) -> Script {
         Script { owner, rng: Rng::with_seed(seed), placed: 0 }
     }
 
     /// Perhaps does one thing in a market: about one step in ten.
-    pub fn act(&mut self, world: &mut World, market: usize, at_ms: i64) {
+    pub(crate) fn act(&mut self, world: &mut World, market: usize, at_ms: i64) {
         if self.rng.u8(..) >= 26 {
             return;
         }
@@ -47,7 +47,8 @@ impl Script {
             _ if self.rng.bool() => Side::Buy,
             _ => Side::Sell,
         };
-        let (Some((bid, _)), Some((ask, _))) = (engine.best(BookSide::Bid), engine.best(BookSide::Ask)) else {
+        let (Some((bid, _)), Some((ask, _))) = (engine.best(BookSide::Bid), engine.best(BookSide::Ask))
+        else {
             return;
         };
         let take = self.rng.u8(..) < 52;

@@ -182,7 +182,11 @@ mod tests {
                     total += changes.len();
                     for side in [BookSide::Bid, BookSide::Ask] {
                         let depth = engine.depth(side);
-                        assert!((100..=LEVELS_MAX).contains(&depth), "seed {seed} {} step {step}: {depth}", spec.symbol);
+                        assert!(
+                            (100..=LEVELS_MAX).contains(&depth),
+                            "seed {seed} {} step {step}: {depth}",
+                            spec.symbol
+                        );
                     }
                     let bid = engine.best(BookSide::Bid).expect("a bid").0;
                     let ask = engine.best(BookSide::Ask).expect("an ask").0;

@@ -213,7 +213,11 @@ mod tests {
         let (side, price) = (BookSide::Bid, 100);
         let mut history = History::new(3);
         history.push(0, 1, &[Change { side, price, was: 0, now: 5 }]);
-        history.push(0, 4, &[Change { side, price, was: 5, now: 7 }, Change { side, price: 99, was: 0, now: 1 }]);
+        history.push(
+            0,
+            4,
+            &[Change { side, price, was: 5, now: 7 }, Change { side, price: 99, was: 0, now: 1 }],
+        );
         history.push(1, 1, &[]);
         history.push(1, 2, &[Change { side, price, was: 7, now: 0 }]);
         let present = TrueBook { generation: 1, ..book(2, &[(99, 1)], &[]) };

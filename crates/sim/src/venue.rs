@@ -103,7 +103,7 @@ impl VenueSim {
         protocol: impl FnOnce(&World, User, Now) -> Box<dyn Protocol>,
     ) -> VenueSim {
         let (start, seed, name) = (config.world.start, config.world.seed, config.world.venue);
-        let mut rng = Rng::with_seed(seed ^ 0x5eed_0f_7e57);
+        let mut rng = Rng::with_seed(!seed);
         let mut world = World::new(config.world);
         let owner = world.open_account(config.account);
         let user = User { owner, credentials: config.credentials };

@@ -574,7 +574,10 @@ mod tests {
         let position = account.position(0);
         assert_eq!((position.qty, position.entry_value), (-500, dec("0.04545454")));
         // The value at exit is cut, so the profit is larger by that part of a satoshi.
-        assert_eq!(account.cash_of(Wallet::Futures, "BTC").realised, dec("-0.000075") + dec("0.00909091") + dec("0.00003409"));
+        assert_eq!(
+            account.cash_of(Wallet::Futures, "BTC").realised,
+            dec("-0.000075") + dec("0.00909091") + dec("0.00003409")
+        );
     }
 
     proptest! {

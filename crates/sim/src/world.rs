@@ -345,7 +345,8 @@ impl World {
         if order.limit.is_some_and(|price| price > ceiling) {
             return Err(Denied::PriceTooHigh);
         }
-        let cost = order.limit.map_or_else(|| market_cost(spec, engine, &order), |p| spec.value(p, order.qty));
+        let cost =
+            order.limit.map_or_else(|| market_cost(spec, engine, &order), |p| spec.value(p, order.qty));
         let marks = self.marks();
         if let Some(account) = self.account(order.owner) {
             account.covers(market, order.side, order.qty, cost, &marks)?;
@@ -519,4 +520,3 @@ fn market_cost(spec: &Spec, engine: &Engine, order: &NewOrder) -> Decimal {
     };
     cost
 }
-

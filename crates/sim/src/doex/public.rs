@@ -18,7 +18,12 @@ pub(super) fn rate_scale() -> Scale {
 
 /// The trade event, its shape named by the brief: `e s p q T`.
 pub(super) fn trade(text: &mut Text, spec: &Spec, trade: &Trade) {
-    text.s(r#"{"e":"trade","E":"#).int(trade.at_ms).s(r#","s":""#).s(spec.native).s(r#"","t":"#).int(trade.id);
+    text.s(r#"{"e":"trade","E":"#)
+        .int(trade.at_ms)
+        .s(r#","s":""#)
+        .s(spec.native)
+        .s(r#"","t":"#)
+        .int(trade.id);
     text.s(r#","p":""#).padded(trade.price, spec.price_scale);
     text.s(r#"","q":""#).padded(trade.qty, spec.qty_scale).s(r#"","T":"#).int(trade.at_ms);
     text.s(r#","m":"#).s(if trade.aggressor == Side::Sell { "true}" } else { "false}" });
@@ -152,7 +157,8 @@ impl Doex {
         let spec = state.spec;
         let open = series.len().saturating_sub(1);
         // The first time there is nothing to close.
-        let unseen = series.iter().rev().take_while(|candle| told_ms > 0 && candle.open_ms >= told_ms).count();
+        let unseen =
+            series.iter().rev().take_while(|candle| told_ms > 0 && candle.open_ms >= told_ms).count();
         let frames: Vec<Candle> = series.iter().skip(series.len() - unseen.max(1)).copied().collect();
         let closed = open + 1 - frames.len();
         for (at, candle) in (closed..).zip(&frames) {

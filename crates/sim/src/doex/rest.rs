@@ -109,7 +109,11 @@ impl Doex {
             return response;
         }
         let headers = vec![("Content-Type", "text/html".to_string()), (RUN_HEADER, self.run.clone())];
-        Response { status, headers, body: Bytes::from_static(b"<html><body>service unavailable</body></html>") }
+        Response {
+            status,
+            headers,
+            body: Bytes::from_static(b"<html><body>service unavailable</body></html>"),
+        }
     }
 
     fn authorize(&self, cx: &Context<'_>, auth: Auth, request: &Request<'_>) -> Result<(), Refusal> {
@@ -190,7 +194,8 @@ impl Doex {
         text: &mut Text,
     ) -> Result<(), Refusal> {
         let named = param(request.query, "listenKey");
-        if request.method != "POST" && !self.state.listen_key.as_ref().is_some_and(|(key, _)| named.is_none_or(|n| n == key)) {
+        let current = self.state.listen_key.as_ref().map(|(key, _)| key.as_str());
+        if request.method != "POST" && (current.is_none() || named.is_some_and(|_| named != current)) {
             return Err(NO_LISTEN_KEY);
         }
         let until = cx.now.mono.plus(self.limits.listen_key_for);
@@ -239,9 +244,13 @@ impl Doex {
             ("fills", kind) => {
                 let (market, _) = self.market(cx, kind, query)?;
                 let limit = bounded(query, "limit", ROWS.0, ROWS.1)?;
-                let from: u64 = param(query, "fromId").map_or(Ok(0), |id| id.parse().map_err(|_| BAD_VALUE))?;
-                let fills: Vec<_> =
-                    account.fills().filter(|fill| fill.market == market && fill.id >= from).take(limit).collect();
+                let from: u64 =
+                    param(query, "fromId").map_or(Ok(0), |id| id.parse().map_err(|_| BAD_VALUE))?;
+                let fills: Vec<_> = account
+                    .fills()
+                    .filter(|fill| fill.market == market && fill.id >= from)
+                    .take(limit)
+                    .collect();
                 rows(text, &fills, |text, fill| user::fill(text, markets[market].spec, fill));
             }
             ("account/fees", Kind::Spot) => fees(text, markets),
@@ -298,7 +307,12 @@ fn instrument(text: &mut Text, market: &Market) {
     let spec: &Spec = market.spec;
     let spot = spec.kind == Kind::Spot;
     text.s(r#"{"symbol":""#).s(spec.native).s(r#"","kind":""#).s(if spot { "spot" } else { "perpetual" });
-    text.s(r#"","base":""#).s(spec.base).s(r#"","quote":""#).s(spec.quote).s(r#"","settle":""#).s(spec.money());
+    text.s(r#"","base":""#)
+        .s(spec.base)
+        .s(r#"","quote":""#)
+        .s(spec.quote)
+        .s(r#"","settle":""#)
+        .s(spec.money());
     text.s(r#"","tickSize":""#).padded(spec.tick, spec.price_scale);
     text.s(r#"","stepSize":""#).padded(spec.step, spec.qty_scale);
     text.s(r#"","minQty":""#).padded(spec.step, spec.qty_scale);
@@ -362,7 +376,11 @@ fn klines(text: &mut Text, market: &Market, query: &str) -> Result<(), Refusal> 
         for price in [candle.open, candle.high, candle.low, candle.close] {
             text.s(",\"").padded(price, spec.price_scale).s("\"");
         }
-        text.s(",\"").padded(candle.volume, spec.qty_scale).s("\",").int(candle.open_ms + length - 1).s(",\"");
+        text.s(",\"")
+            .padded(candle.volume, spec.qty_scale)
+            .s("\",")
+            .int(candle.open_ms + length - 1)
+            .s(",\"");
         public::notional(text, spec, candle);
         text.s("\",").int(candle.trades).s("]");
     });
@@ -418,11 +436,17 @@ fn positions(text: &mut Text, account: &Account, markets: &[Market], now: Now, m
     let contracts: Vec<_> = markets.iter().enumerate().filter(|(_, m)| m.spec.contract.is_some()).collect();
     rows(text, &contracts, |text, (at, market)| {
         let (spec, held, mark) = (market.spec, account.position(*at), market.reference.mark);
-        text.s(r#"{"symbol":""#).s(spec.native).s(r#"","positionAmt":""#).padded(held.qty, spec.qty_scale).s("\"");
+        text.s(r#"{"symbol":""#)
+            .s(spec.native)
+            .s(r#"","positionAmt":""#)
+            .padded(held.qty, spec.qty_scale)
+            .s("\"");
         amount(text, "entryPrice", held.entry_price(spec));
         text.s(r#","markPrice":""#).padded(mark, spec.price_scale).s("\"");
         amount(text, "liquidationPrice", account.liquidation_price(*at, marks));
-        text.s(r#","leverage":""#).s(&user::leverage(spec)).s(r#"","marginMode":"cross","isolatedMargin":"0""#);
+        text.s(r#","leverage":""#)
+            .s(&user::leverage(spec))
+            .s(r#"","marginMode":"cross","isolatedMargin":"0""#);
         amount(text, "unrealizedPnl", held.unrealised(spec, mark));
         amount(text, "maintMarginRate", spec.contract.as_ref().map(|c| c.maint_rate()).unwrap_or_default());
         text.s(r#","updateTime":"#).int(now.wall.millis()).s("}");

@@ -106,7 +106,10 @@ pub(super) fn fill(text: &mut Text, spec: &Spec, fill: &OwnFill) {
     text.s(r#"","side":""#).s(side(order.side)).s(r#"","price":""#).padded(fill.price, spec.price_scale);
     text.s(r#"","qty":""#).padded(fill.qty, spec.qty_scale);
     text.s(r#"","quoteQty":""#).s(&spec.value(fill.price, fill.qty).normalize().to_string());
-    text.s(r#"","fee":""#).s(&fill.fee.normalize().to_string()).s(r#"","feeAsset":""#).s(order.fee_asset(spec));
+    text.s(r#"","fee":""#)
+        .s(&fill.fee.normalize().to_string())
+        .s(r#"","feeAsset":""#)
+        .s(order.fee_asset(spec));
     text.s(r#"","isMaker":"#).s(if fill.maker { "true" } else { "false" });
     if spec.contract.is_some() {
         text.s(r#","realizedPnl":""#).s(&fill.realised.normalize().to_string()).s("\"");
@@ -208,7 +211,8 @@ impl Doex {
         let at_ms = cx.world.wall_ms(cx.now.mono);
         for wallet in [Wallet::Spot, Wallet::Margin, Wallet::Futures] {
             let told = &self.state.told;
-            let changed = cells.iter().filter(|(cell, value)| cell.0 == wallet && told.get(cell) != Some(value));
+            let changed =
+                cells.iter().filter(|(cell, value)| cell.0 == wallet && told.get(cell) != Some(value));
             let mut count = 0;
             for (at, ((_, asset), (free, locked))) in changed.enumerate() {
                 if at == 0 {
@@ -216,7 +220,12 @@ impl Doex {
                     self.text.s(r#"","B":["#);
                 }
                 self.text.s(if at == 0 { r#"{"a":""# } else { r#",{"a":""# }).s(asset);
-                self.text.s(r#"","f":""#).s(&free.to_string()).s(r#"","l":""#).s(&locked.to_string()).s("\"}");
+                self.text
+                    .s(r#"","f":""#)
+                    .s(&free.to_string())
+                    .s(r#"","l":""#)
+                    .s(&locked.to_string())
+                    .s("\"}");
                 count += 1;
             }
             if count > 0 {

@@ -1,0 +1,248 @@
+//! Both venues together: what a seed, a start and a rate become.
+
+use fastrand::Rng;
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+use venuekit_sign::Credentials;
+use venuekit_types::{Mono, Now};
+
+use crate::doex::{Doex, DoexLimits};
+use crate::duedex::{Duedex, DuedexLimits};
+use crate::faults::FaultPlan;
+use crate::front::{Front, FrontInput, FrontOutput};
+use crate::market;
+use crate::venue::{VenueConfig, VenueSim};
+use crate::wallets::{Account, Wallet};
+use crate::world::{Numbering, WorldConfig};
+
+/// Book messages a second and venue when nobody says otherwise.
+pub const RATE: u32 = 200;
+
+/// The demo accounts' keys.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// For Doex.
+    pub doex: Credentials,
+    /// For DueDEX, its secret in base64.
+    pub duedex: Credentials,
+}
+
+impl Keys {
+    /// Keys of the venues' shapes made from a seed; anyone who knows the seed knows them.
+    pub fn from_seed(seed: u64) -> Keys {
+        let mut rng = Rng::with_seed(seed);
+        let mut text = |len: usize| -> String { (0..len).map(|_| rng.alphanumeric()).collect() };
+        let doex = Credentials::new(format!("sim{}", text(61)), text(64));
+        let hex: String = (0..32).map(|_| format!("{:x}", rng.u8(..16))).collect();
+        let key = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+        // 43 characters of the alphabet and one pad are 32 bytes; the last must end in two zero bits.
+        let last = ["A", "E", "I", "M", "Q", "U", "Y", "c"][rng.usize(..8)];
+        let body: String = (0..42).map(|_| rng.alphanumeric()).collect();
+        Keys { doex, duedex: Credentials::new(key, format!("{body}{last}=")) }
+    }
+}
+
+/// What a simulation is made from.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// The seed of everything but faults, which have their own.
+    pub seed: u64,
+    /// When it begins.
+    pub start: Now,
+    /// Book messages a second and venue over all its markets; 0 stands still.
+    pub rate: u32,
+    /// What goes wrong at Doex.
+    pub doex_faults: FaultPlan,
+    /// What goes wrong at DueDEX.
+    pub duedex_faults: FaultPlan,
+    /// What opens the demo accounts.
+    pub keys: Keys,
+    /// Messages that each market's past is kept for, for [`VenueSim::book_at`]; 0 keeps none.
+    pub history: usize,
+    /// Digest of every n-th book message in the truth lines, and all trades; 0 writes none.
+    pub truth_every: u32,
+    /// Doex's limits.
+    pub doex_limits: DoexLimits,
+    /// DueDEX's limits.
+    pub duedex_limits: DuedexLimits,
+}
+
+impl SimConfig {
+    /// The usual simulation of a seed: lively, without faults, keys from the seed, nothing kept.
+    pub fn new(seed: u64, start: Now) -> SimConfig {
+        SimConfig {
+            seed,
+            start,
+            rate: RATE,
+            doex_faults: FaultPlan::default(),
+            duedex_faults: FaultPlan::default(),
+            keys: Keys::from_seed(seed),
+            history: 0,
+            truth_every: 0,
+            doex_limits: DoexLimits::default(),
+            duedex_limits: DuedexLimits::default(),
+        }
+    }
+
+    /// The same plan for both venues, each with dice of its own.
+    pub fn with_faults(mut self, plan: &FaultPlan) -> SimConfig {
+        self.doex_faults = plan.clone();
+        self.duedex_faults = FaultPlan { seed: plan.seed ^ 0xd0e, ..plan.clone() };
+        self
+    }
+
+    /// What names this run in truth lines and answers: the same seed and start give the same run.
+    pub fn run(&self) -> String {
+        let text = format!("{}|{}", self.seed, self.start.wall);
+        hex::encode(&Sha256::digest(text.as_bytes())[..8])
+    }
+
+    fn world(&self, venue: &'static str, specs: &'static [market::Spec], seed: u64) -> WorldConfig {
+        WorldConfig {
+            venue,
+            specs,
+            numbering: if venue == "doex" { Numbering::PerChange } else { Numbering::PerMessage },
+            funding_hour: if venue == "doex" { 0 } else { 4 },
+            seed,
+            start: self.start,
+            rate: self.rate,
+            history: self.history,
+            truth_every: self.truth_every,
+            run: self.run(),
+        }
+    }
+}
+
+/// The simulator: both venues, driven together or taken apart.
+///
+/// ```
+/// use std::time::Duration;
+/// use venuekit_sim::{Sim, SimConfig};
+/// use venuekit_types::{Now, UnixNanos};
+/// let start = Now { wall: UnixNanos::from_millis(1_700_000_000_000), ..Now::default() };
+/// let mut sim = Sim::new(SimConfig::new(7, start));
+/// sim.tick(start.plus(Duration::from_secs(1)));
+/// let book = sim.venue("doex").and_then(|doex| doex.book("BTC/USDT")).expect("a market");
+/// assert!(book.bids[0].price < book.asks[0].price);
+/// ```
+pub struct Sim {
+    run: String,
+    venues: Vec<VenueSim>,
+    /// Where polling goes on.
+    polled: usize,
+}
+
+impl Sim {
+    /// Opens both venues.
+    pub fn new(config: SimConfig) -> Sim {
+        let run = config.run();
+        let mut rng = Rng::with_seed(config.seed);
+        let (doex_seed, duedex_seed) = (rng.u64(..), rng.u64(..));
+        let doex = VenueConfig {
+            world: config.world("doex", &market::DOEX, doex_seed),
+            faults: config.doex_faults.clone(),
+            credentials: config.keys.doex.clone(),
+            account: doex_account(),
+        };
+        let duedex = VenueConfig {
+            world: config.world("duedex", &market::DUEDEX, duedex_seed),
+            faults: config.duedex_faults.clone(),
+            credentials: config.keys.duedex.clone(),
+            account: duedex_account(),
+        };
+        let (doex_limits, duedex_limits) = (config.doex_limits, config.duedex_limits);
+        let venues = vec![
+            VenueSim::new(doex, |world, user, start| {
+                Box::new(Doex::new(world, user, start, doex_limits, run.clone()))
+            }),
+            VenueSim::new(duedex, |world, user, start| {
+                Box::new(Duedex::new(world, user, start, duedex_limits, run.clone()))
+            }),
+        ];
+        Sim { run, venues, polled: 0 }
+    }
+
+    /// What names this run.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// The venues, in a fixed order.
+    pub fn venues(&self) -> &[VenueSim] {
+        &self.venues
+    }
+
+    /// A venue by name.
+    pub fn venue(&self, name: &str) -> Option<&VenueSim> {
+        self.venues.iter().find(|venue| venue.name() == name)
+    }
+
+    /// A venue by name, to serve or to strike.
+    pub fn venue_mut(&mut self, name: &str) -> Option<&mut VenueSim> {
+        self.venues.iter_mut().find(|venue| venue.name() == name)
+    }
+
+    /// Takes the venues apart, so that each is served by a task of its own.
+    pub fn into_venues(self) -> Vec<VenueSim> {
+        self.venues
+    }
+
+    /// Hands an input to a venue; false when there is none of that name.
+    pub fn handle(&mut self, now: Now, venue: &str, input: FrontInput<'_>) -> bool {
+        self.venue_mut(venue).map(|venue| venue.handle(now, input)).is_some()
+    }
+
+    /// Lets time pass at both venues.
+    pub fn tick(&mut self, now: Now) {
+        for venue in &mut self.venues {
+            venue.handle(now, FrontInput::Tick);
+        }
+    }
+
+    /// The next thing to do, and for which venue.
+    pub fn poll(&mut self) -> Option<(&'static str, FrontOutput)> {
+        for _ in 0..self.venues.len() {
+            let at = self.polled % self.venues.len();
+            if let Some(output) = self.venues[at].poll() {
+                return Some((self.venues[at].name(), output));
+            }
+            self.polled = at + 1;
+        }
+        None
+    }
+
+    /// When the next tick is due.
+    pub fn next_at(&self) -> Option<Mono> {
+        self.venues.iter().filter_map(Front::next_at).min()
+    }
+
+    /// Takes the truth lines of both venues so far.
+    pub fn take_truth(&mut self) -> Vec<u8> {
+        self.venues.iter_mut().flat_map(VenueSim::take_truth).collect()
+    }
+}
+
+fn doex_account() -> Account {
+    let mut account = Account::new(1001, &market::DOEX);
+    let funds = [
+        (Wallet::Spot, "USDT", 250_000),
+        (Wallet::Spot, "BTC", 3),
+        (Wallet::Spot, "ETH", 60),
+        (Wallet::Spot, "DOGE", 400_000),
+        (Wallet::Margin, "USDT", 5_000),
+        (Wallet::Margin, "BTC", 1),
+        (Wallet::Futures, "USDT", 100_000),
+    ];
+    for (wallet, asset, amount) in funds {
+        account.deposit(wallet, asset, Decimal::from(amount));
+    }
+    account
+}
+
+fn duedex_account() -> Account {
+    let mut account = Account::new(1001, &market::DUEDEX);
+    for (asset, amount) in [("BTC", 10), ("USDT", 50_000)] {
+        account.deposit(Wallet::Futures, asset, Decimal::from(amount));
+    }
+    account
+}
