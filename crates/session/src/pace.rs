@@ -1,4 +1,7 @@
 //! At most so many in any span: the sender's side of a rolling limit.
+//!
+//! The venue counts arrivals and the way there is not even: messages that left further apart may arrive closer
+//! together. So the span is kept a quarter longer than the venue asks for.
 
 use std::collections::VecDeque;
 
@@ -13,7 +16,8 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(rate: Rate) -> Pace {
-        Pace { rate, sent: VecDeque::new() }
+        let per = rate.per.saturating_add(rate.per / 4);
+        Pace { rate: Rate { per, ..rate }, sent: VecDeque::new() }
     }
 
     /// Takes a place, or says when there will be one.

@@ -3,12 +3,15 @@
 //! Who would take this crate alone: someone who writes an adapter of their own and wants to know whether it holds.
 //!
 //! A [`Rig`] runs one session against one simulated venue in virtual time; a [`Judge`] compares everything the session
-//! says with what the simulator knows to be true.
+//! says with what the simulator knows to be true; [`scenario`] repeats that under seeded faults.
 //!
 //! It refuses: sockets, sleeps, threads and wall clocks.
 
 mod oracle;
 mod rig;
+pub mod scenario;
+mod tweak;
 
 pub use oracle::{Judge, digest};
 pub use rig::{Rig, Watch, Weather};
+pub use tweak::Tweaked;

@@ -149,7 +149,7 @@ impl Judge {
         let Ok(view) = session.book(id, now) else { return };
         let name = self.name(id);
         let seq = view.seq().unwrap_or_default();
-        let generation = sim.world().generation();
+        let generation = sim.book(&name).map_or(0, |book| book.generation);
         let held: (Vec<Level>, Vec<Level>) = (view.bids().collect(), view.asks().collect());
         if let Some(rebuilt) = self.rebuilt.get(&id) {
             let bids: Vec<Level> = rebuilt.bids.iter().rev().map(|(p, q)| Level::new(*p, *q)).collect();

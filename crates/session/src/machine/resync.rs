@@ -187,7 +187,8 @@ impl Session {
                 feed.book.expect_refetch();
                 self.backfill(now, id);
             }
-            Start::FirstData if rule == Resync::Await => feed.book.expect_snapshot(),
+            // Nothing is gained by asking again: the next message is as good as a first one.
+            Start::FirstData if feed.listens() => feed.book.expect_snapshot(),
             _ => self.resubscribe(now, id, which),
         }
         if which == Which::Primary {
