@@ -65,7 +65,7 @@ pub(crate) fn spec() -> Spec {
             depths: Vec::new(),
             trim: None,
             rest_depth: 0,
-            usual_gap: Duration::from_millis(500),
+            usual_gap: Duration::from_secs(1),
         }],
         channels: CHANNELS[1..].iter().map(|&(channel, name)| stepped(channel, name)).collect(),
         clock: ClockSource::FrameTime,

@@ -6,6 +6,7 @@ mod broken;
 mod feed;
 mod rest;
 mod said;
+mod spec;
 
 use venuekit_duedex::DueDex;
 use venuekit_venue::{
