@@ -1,2 +1,46 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: `cargo xtask ci` is the whole gate, the others are its parts.
+//!
+//! Owns the table of allowed edges and the licences; it refuses to know what any crate does.
+
+mod ci;
+mod deps;
+mod layers;
+mod metadata;
+mod prove;
+mod run;
+#[cfg(test)]
+mod verify_db;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Developer commands of the workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    /// Everything that must hold before a change lands.
+    Ci,
+    /// Which crate may depend on which, and what pure crates may not touch.
+    Layers,
+    /// Licences, sources and duplicates of everything we depend on.
+    Deps,
+    /// The property and simulation tests at full size.
+    Prove(prove::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Ci => ci::run(),
+        Command::Layers => layers::run(),
+        Command::Deps => deps::run(),
+        Command::Prove(options) => prove::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The whole gate, in the order in which a mistake is cheapest to find. It stops at the first step that fails.
+#![allow(clippy::disallowed_methods, reason = "a step prints how long it took")]
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::run::{self, cargo, pass_through};
+use crate::{deps, layers, prove};
+
+/// A step and what it runs.
+type Step = (&'static str, fn() -> Result<()>);
+
+const STEPS: [Step; 8] = [
+    ("tools", tools),
+    ("fmt", || pass_through(&mut cargo(&["fmt", "--all", "--check"]))),
+    ("layers", layers::run),
+    ("deps", deps::run),
+    ("clippy", || {
+        pass_through(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }),
+    ("test", test),
+    ("doc", || {
+        pass_through(
+            cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    }),
+    ("prove", || {
+        // Minutes, not hours: the full size is for a person or a night.
+        prove::run(&prove::Options { seeds: 500, cases: 2_000, minutes: Some(4), venue: None, seed: None })
+    }),
+];
+
+/// Runs every step.
+pub(crate) fn run() -> Result<()> {
+    let all = Instant::now();
+    for (name, step) in STEPS {
+        let began = Instant::now();
+        println!("==> {name}");
+        step().with_context(|| format!("ci stopped at {name}"))?;
+        println!("==> {name}: ok in {:.1?}", began.elapsed());
+    }
+    println!("==> ci: ok in {:.1?}", all.elapsed());
+    Ok(())
+}
+
+/// Programs that a step starts, and the packages they come in.
+const PROGRAMS: [(&str, &[&str]); 3] =
+    [("git", &["git"]), ("cc", &["gcc", "libc6-dev"]), ("python3", &["python3"])];
+
+/// Installs what is missing, where the system has a way that asks nobody.
+fn tools() -> Result<()> {
+    for (program, packages) in PROGRAMS {
+        if run::exists(program) {
+            continue;
+        }
+        ensure!(run::exists("apt-get"), "{program} is missing; install it first");
+        pass_through(
+            run::program("apt-get").args(["install", "--yes", "--no-install-recommends"]).args(packages),
+        )?;
+        ensure!(run::exists(program), "{program} is still missing after installing {packages:?}");
+    }
+    Ok(())
+}
+
+/// The README's test command. With recorded sessions at hand nothing may be skipped.
+fn test() -> Result<()> {
+    let mut tests = cargo(&["test", "--workspace"]);
+    let recordings = run::root().join("../shared/recordings");
+    if std::env::var_os("VENUEKIT_RECORDINGS").is_some() {
+        tests.env("VENUEKIT_REQUIRE_SERVICES", "1");
+    } else if let Ok(recordings) = recordings.canonicalize() {
+        tests.env("VENUEKIT_RECORDINGS", recordings).env("VENUEKIT_REQUIRE_SERVICES", "1");
+    } else {
+        println!("no recorded sessions at ../shared/recordings: the tests that replay them say so and pass");
+    }
+    pass_through(&mut tests)
+}
