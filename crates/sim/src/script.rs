@@ -8,6 +8,9 @@ use venuekit_types::{BookSide, Side};
 use crate::engine::{NewOrder, Owner, Tif};
 use crate::world::World;
 
+/// The least time between two acts, so that a fast market does not make it frantic.
+const EVERY_MS: i64 = 50;
+
 /// Orders it leaves open per market.
 const OPEN_MAX: usize = 4;
 
@@ -17,19 +20,22 @@ pub(crate) struct Script {
     owner: Owner,
     rng: Rng,
     placed: u64,
+    /// When it may act again.
+    next_ms: i64,
 }
 
 impl Script {
     /// A trader for an account.
     pub(crate) fn new(owner: Owner, seed: u64) -> Script {
-        Script { owner, rng: Rng::with_seed(seed), placed: 0 }
+        Script { owner, rng: Rng::with_seed(seed), placed: 0, next_ms: i64::MIN }
     }
 
     /// Perhaps does one thing in a market: about one step in ten.
     pub(crate) fn act(&mut self, world: &mut World, market: usize, at_ms: i64) {
-        if self.rng.u8(..) >= 26 {
+        if at_ms < self.next_ms || self.rng.u8(..) >= 26 {
             return;
         }
+        self.next_ms = at_ms + EVERY_MS;
         let Some(account) = world.account(self.owner) else { return };
         let mine = account.open_orders().filter(|order| order.market == market);
         let (count, oldest) = mine.fold((0, None), |(n, first), order| (n + 1, first.or(Some(order.id))));

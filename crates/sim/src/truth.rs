@@ -53,12 +53,9 @@ impl TrueBook {
     /// plain decimals without trailing zeros.
     pub fn canonical(&self) -> String {
         let mut text = Text::new();
-        for (mark, levels) in [("b,", &self.bids), ("a,", &self.asks)] {
-            for level in levels {
-                text.s(mark).plain(level.price.0, self.price_scale).s(",");
-                text.plain(level.qty.0, self.qty_scale).s("\n");
-            }
-        }
+        let counts = |level: &Level| (level.price.0, level.qty.0);
+        write_side(&mut text, "b,", self.bids.iter().map(counts), (self.price_scale, self.qty_scale));
+        write_side(&mut text, "a,", self.asks.iter().map(counts), (self.price_scale, self.qty_scale));
         text.into_string()
     }
 
@@ -85,6 +82,13 @@ impl TrueBook {
                 BookSide::Ask => ascending.collect(),
             };
         }
+    }
+}
+
+/// One side's lines of the canonical text.
+fn write_side(text: &mut Text, mark: &str, levels: impl Iterator<Item = (i64, i64)>, scales: (Scale, Scale)) {
+    for (price, qty) in levels {
+        text.s(mark).plain(price, scales.0).s(",").plain(qty, scales.1).s("\n");
     }
 }
 
@@ -132,12 +136,14 @@ pub(crate) struct Truth {
     messages: u32,
     lines: Text,
     lost: u64,
+    /// The canonical text of a book, kept for its allocation.
+    canonical: Text,
 }
 
 impl Truth {
     /// `every` 0 writes nothing; 1 writes each book message's digest, n every n-th and all trades.
     pub(crate) fn new(venue: &'static str, run: String, every: u32) -> Truth {
-        Truth { venue, run, every, messages: 0, lines: Text::default(), lost: 0 }
+        Truth { venue, run, every, messages: 0, lines: Text::default(), lost: 0, canonical: Text::default() }
     }
 
     pub(crate) fn book(&mut self, spec: &Spec, engine: &Engine, generation: u32, seq: u64) {
@@ -146,7 +152,11 @@ impl Truth {
         }
         self.messages = (self.messages + 1) % self.every;
         if self.messages == 0 && self.head("book", spec.symbol, generation) {
-            let digest = TrueBook::now(spec, engine, generation, seq).sha256();
+            let (text, scales) = (&mut self.canonical, (spec.price_scale, spec.qty_scale));
+            text.0.clear();
+            write_side(text, "b,", engine.bids(), scales);
+            write_side(text, "a,", engine.asks(), scales);
+            let digest = hex::encode(Sha256::digest(&text.0));
             self.lines.s(r#","seq":"#).int(seq).s(r#","sha256":""#).s(&digest).s("\"}\n");
         }
     }

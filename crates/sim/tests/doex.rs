@@ -149,7 +149,7 @@ fn tickers_marks_and_candles_come_each_second_and_candles_close() {
 fn requests_are_answered_by_id_and_limits_hold() {
     let mut rig = Rig::new(6);
     let conn = rig.open("doex", "/ws");
-    let mut ask = |rig: &mut Rig, text: &str| {
+    let ask = |rig: &mut Rig, text: &str| {
         rig.pass_ms(1_000);
         rig.take(conn);
         rig.send("doex", conn, text);

@@ -6,41 +6,43 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use serde_json::Value;
-use venuekit_sim::{Front, FrontInput, FrontOutput, Request, Response, Sim, SimConfig};
+use venuekit_sim::{Front, FrontInput, FrontOutput, Keys, Request, Response, Sim, SimConfig};
 use venuekit_types::{Mono, Now, UnixNanos};
 
-pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-pub fn start() -> Now {
+pub(crate) fn start() -> Now {
     Now { mono: Mono(1_000_000_000), wall: UnixNanos::from_millis(1_700_000_000_000) }
 }
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Refused(u16),
     Closed(Option<u16>),
     Cut,
 }
 
-pub struct Rig {
-    pub sim: Sim,
-    pub now: Now,
-    pub frames: BTreeMap<u64, Vec<String>>,
-    pub pings: BTreeMap<u64, u32>,
-    pub ends: BTreeMap<u64, End>,
-    pub responses: BTreeMap<u64, Option<Response>>,
+pub(crate) struct Rig {
+    pub(crate) sim: Sim,
+    pub(crate) now: Now,
+    pub(crate) frames: BTreeMap<u64, Vec<String>>,
+    pub(crate) pings: BTreeMap<u64, u32>,
+    pub(crate) ends: BTreeMap<u64, End>,
+    pub(crate) responses: BTreeMap<u64, Option<Response>>,
     /// Everything that left, in order.
-    pub trace: Vec<(&'static str, FrontOutput)>,
+    pub(crate) trace: Vec<(&'static str, FrontOutput)>,
     next: u64,
 }
 
 impl Rig {
-    pub fn new(seed: u64) -> Rig {
-        Rig::with(SimConfig { history: 20_000, ..SimConfig::new(seed, start()) })
+    pub(crate) fn new(seed: u64) -> Rig {
+        // Clients know the keys of seed 1.
+        let keys = Keys::from_seed(1);
+        Rig::with(SimConfig { history: 20_000, keys, ..SimConfig::new(seed, start()) })
     }
 
-    pub fn with(config: SimConfig) -> Rig {
+    pub(crate) fn with(config: SimConfig) -> Rig {
         Rig {
             now: config.start,
             sim: Sim::new(config),
@@ -53,12 +55,12 @@ impl Rig {
         }
     }
 
-    pub fn input(&mut self, venue: &str, input: FrontInput<'_>) {
+    pub(crate) fn input(&mut self, venue: &str, input: FrontInput<'_>) {
         self.sim.venue_mut(venue).expect("a venue").handle(self.now, input);
         self.drain();
     }
 
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         while let Some((venue, output)) = self.sim.poll() {
             match &output {
                 FrontOutput::Send { conn, text } => {
@@ -88,7 +90,7 @@ impl Rig {
     }
 
     /// Lets time pass, ticking whenever a tick is due.
-    pub fn pass(&mut self, span: Duration) {
+    pub(crate) fn pass(&mut self, span: Duration) {
         let end = self.now.plus(span);
         while let Some(at) = self.sim.next_at().filter(|&at| at <= end.mono) {
             if at > self.now.mono {
@@ -100,31 +102,31 @@ impl Rig {
         self.now = end;
     }
 
-    pub fn pass_ms(&mut self, ms: u64) {
+    pub(crate) fn pass_ms(&mut self, ms: u64) {
         self.pass(Duration::from_millis(ms));
     }
 
-    pub fn open(&mut self, venue: &str, path: &str) -> u64 {
+    pub(crate) fn open(&mut self, venue: &str, path: &str) -> u64 {
         self.next += 1;
         let conn = self.next;
         self.input(venue, FrontInput::Opened { conn, path, peer: PEER });
         conn
     }
 
-    pub fn send(&mut self, venue: &str, conn: u64, text: &str) {
+    pub(crate) fn send(&mut self, venue: &str, conn: u64, text: &str) {
         self.input(venue, FrontInput::Frame { conn, data: text.as_bytes(), binary: false });
     }
 
     /// The frames of a connection since the last time.
-    pub fn take(&mut self, conn: u64) -> Vec<String> {
+    pub(crate) fn take(&mut self, conn: u64) -> Vec<String> {
         self.frames.remove(&conn).unwrap_or_default()
     }
 
-    pub fn take_json(&mut self, conn: u64) -> Vec<Value> {
+    pub(crate) fn take_json(&mut self, conn: u64) -> Vec<Value> {
         self.take(conn).iter().map(|text| serde_json::from_str(text).expect(text)).collect()
     }
 
-    pub fn ask(
+    pub(crate) fn ask(
         &mut self,
         venue: &str,
         method: &str,
@@ -140,33 +142,33 @@ impl Rig {
         id
     }
 
-    pub fn get_with(&mut self, venue: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+    pub(crate) fn get_with(&mut self, venue: &str, target: &str, headers: &[(&str, &str)]) -> Response {
         let id = self.ask(venue, "GET", target, headers, "");
         self.responses.remove(&id).flatten().expect("answered at once")
     }
 
-    pub fn get(&mut self, venue: &str, target: &str) -> Response {
+    pub(crate) fn get(&mut self, venue: &str, target: &str) -> Response {
         self.get_with(venue, target, &[])
     }
 
-    pub fn get_json(&mut self, venue: &str, target: &str) -> Value {
+    pub(crate) fn get_json(&mut self, venue: &str, target: &str) -> Value {
         let response = self.get(venue, target);
         assert_eq!(response.status, 200, "{target}: {response:?}");
         json(&response)
     }
 }
 
-pub fn json(response: &Response) -> Value {
+pub(crate) fn json(response: &Response) -> Value {
     serde_json::from_slice(&response.body).expect("JSON")
 }
 
-pub fn text(response: &Response) -> String {
+pub(crate) fn text(response: &Response) -> String {
     String::from_utf8(response.body.to_vec()).expect("text")
 }
 
 /// A book rebuilt by somebody who knows nothing but the protocol: prices and quantities as canonical text.
 #[derive(Clone, Debug, Default)]
-pub struct Naive {
+pub(crate) struct Naive {
     bids: BTreeMap<rust_decimal::Decimal, rust_decimal::Decimal>,
     asks: BTreeMap<rust_decimal::Decimal, rust_decimal::Decimal>,
 }
@@ -177,7 +179,7 @@ fn decimal(value: &Value) -> rust_decimal::Decimal {
 }
 
 impl Naive {
-    pub fn apply(&mut self, bids: &Value, asks: &Value) {
+    pub(crate) fn apply(&mut self, bids: &Value, asks: &Value) {
         for (side, levels) in [(&mut self.bids, bids), (&mut self.asks, asks)] {
             for level in levels.as_array().expect("levels") {
                 let (price, qty) = (decimal(&level[0]), decimal(&level[1]));
@@ -190,7 +192,7 @@ impl Naive {
         }
     }
 
-    pub fn canonical(&self) -> String {
+    pub(crate) fn canonical(&self) -> String {
         let line = |mark: &str, (price, qty): (&rust_decimal::Decimal, &rust_decimal::Decimal)| {
             format!("{mark},{price},{qty}\n")
         };
