@@ -17,6 +17,7 @@ mod io;
 mod machine;
 mod pace;
 mod private;
+mod recorder;
 mod replay;
 mod rest;
 mod stats;
@@ -31,5 +32,6 @@ pub use io::{
     CloseReason, Command, ConnId, Input, LineId, Output, Persist, PersistId, RequestId, StreamId, Timer,
 };
 pub use machine::{Report, Session, StreamStatus};
+pub use recorder::{About, Recorder};
 pub use replay::Replay;
 pub use stats::{BookReport, TradeReport};

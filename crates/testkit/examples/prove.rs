@@ -15,21 +15,26 @@ use venuekit_testkit::scenario::{self, Outcome};
 
 struct Args {
     seeds: u64,
+    log: bool,
     venue: Option<String>,
     seed: Option<u64>,
 }
 
 fn args() -> Result<Args, String> {
-    let mut args = Args { seeds: 200, venue: None, seed: None };
+    let mut args = Args { seeds: 200, log: false, venue: None, seed: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--log" {
+            args.log = true;
+            continue;
+        }
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{word} {value}: not a number"));
         match word.as_str() {
             "--seeds" => args.seeds = number()?,
             "--seed" => args.seed = Some(number()?),
             "--venue" => args.venue = Some(value),
-            _ => return Err(format!("{word}: use --seeds N, --venue NAME, --seed S")),
+            _ => return Err(format!("{word}: use --seeds N, --venue NAME, --seed S, --log")),
         }
     }
     Ok(args)
@@ -56,7 +61,10 @@ fn main() -> ExitCode {
         let (mut trades, mut runs) = (0, 0);
         let mut faults: BTreeMap<&'static str, u64> = BTreeMap::new();
         for seed in seeds {
-            let outcome = scenario::run(&subject, seed);
+            let outcome = scenario::run(&subject, seed, args.log);
+            for line in outcome.judge.log.iter().flatten() {
+                eprintln!("{line}");
+            }
             runs += 1;
             compared += outcome.judge.compared;
             forgotten += outcome.judge.forgotten;
@@ -68,7 +76,7 @@ fn main() -> ExitCode {
                 *faults.entry(kind).or_default() += count;
             }
             // Some seeds run twice: the same seed must give the same trace.
-            let same = seed % 50 != 0 || scenario::run(&subject, seed).trace == outcome.trace;
+            let same = seed % 50 != 0 || scenario::run(&subject, seed, false).trace == outcome.trace;
             if !outcome.is_clean() || !same {
                 report(name, seed, &outcome, same);
                 clean = false;

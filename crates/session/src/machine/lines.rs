@@ -9,7 +9,7 @@ use super::{Out, Session, fresh_book};
 use crate::conn::{Conn, Phase, Task, client_ping};
 use crate::event::Event;
 use crate::io::{CloseReason, ConnId, LineId, StreamId, Timer};
-use crate::stream::{Feed, Which};
+use crate::stream::{Feed, Sub, Which};
 
 /// Closes right after the proof of a login, on fresh sockets, that make it a fault of the credentials.
 const LOGIN_STRIKES: u8 = 2;
@@ -343,6 +343,8 @@ impl Session {
             return;
         }
         if let Some(feed) = s.primary.as_mut() {
+            // A snapshot still on its way belongs to a stream that is no more: nothing would follow it.
+            feed.sub = Sub::Wanted;
             feed.take_early();
             feed.fetch = None;
         }

@@ -111,7 +111,8 @@ fn stepped(channel: Channel, name: &str) -> ChannelSpec {
         snapshot: true,
         resync: Resync::Resubscribe,
         ids: RowIds::Opaque,
-        // A ticker's 24 h figures are refreshed every 5 s; the other channels are silent by right.
-        usual_gap: (channel == Channel::Ticker).then_some(Duration::from_secs(5)),
+        // A ticker's 24 h figures are refreshed every 5 s. The other channels are silent by right: after a while they
+        // are subscribed to again, and the snapshot tells whether anything was missed.
+        usual_gap: Some(Duration::from_secs(5)),
     }
 }
