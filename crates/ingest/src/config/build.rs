@@ -1,0 +1,251 @@
+//! From the keys of the file to what the worker does: every name is checked against what there is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use venuekit_session::{HostOverride, Want};
+use venuekit_venue::{Channel, Interval, Venue};
+
+use super::error::{ConfigError, Source, unknown};
+use super::{Config, Private, SIM, SimSettings, SinkConfig, VenueConfig, file};
+
+/// The public channels that are followed when none are named.
+const DEFAULT_CHANNELS: [Channel; 4] =
+    [Channel::Book, Channel::Trades, Channel::Ticker, Channel::Candles(Interval::M1)];
+
+/// What a list of wishes is built from, each beside its place in the file.
+type Names = Vec<Spanned<String>>;
+
+pub(super) fn default_sim() -> Config {
+    let venues = venuekit_registry::ids().map(|id| {
+        let venue = venuekit_registry::venue(id).expect("the registry knows its own ids");
+        VenueConfig {
+            id: id.to_owned(),
+            wants: stars(venue.as_ref()),
+            venue,
+            environment: SIM.to_owned(),
+            hosts: Vec::new(),
+            private: Private::Auto,
+        }
+    });
+    Config {
+        venues: venues.collect(),
+        sink: SinkConfig::default(),
+        health: None,
+        tape: None,
+        sim: SimSettings::default(),
+    }
+}
+
+/// Every market on the usual channels.
+fn stars(venue: &dyn Venue) -> Vec<Want> {
+    let offered = DEFAULT_CHANNELS.into_iter().filter(|c| venue.specs().iter().any(|spec| spec.offers(*c)));
+    offered.map(|channel| Want::new("*", channel)).collect()
+}
+
+pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, ConfigError> {
+    let file: file::File = toml::from_str(source.text).map_err(|error| source.parse_error(&error))?;
+    let mut config = default_sim();
+    if !file.venues.is_empty() {
+        let enabled = file.venues.iter().filter(|(_, venue)| venue.enabled);
+        config.venues =
+            enabled.map(|(id, keys)| venue(source, directory, id, keys)).collect::<Result<_, _>>()?;
+        if config.venues.is_empty() {
+            return Err(source.error(0..0, "no venue is enabled; set enabled = true on one"));
+        }
+    }
+    let path_of = |path: PathBuf| directory.join(path);
+    let positive = |value: &Option<Spanned<usize>>, usual: usize, key: &str| match value {
+        None => Ok(usual),
+        Some(value) if *value.get_ref() > 0 => Ok(*value.get_ref()),
+        Some(value) => Err(source.error(value.span(), format!("{key} must be at least 1"))),
+    };
+    if let Some(path) = file.sink.path {
+        config.sink.path = path_of(path);
+        config.sink.is_default_path = false;
+    }
+    config.sink.batch_rows = positive(&file.sink.batch_rows, config.sink.batch_rows, "batch_rows")?;
+    config.sink.queue_rows = positive(&file.sink.queue_rows, config.sink.queue_rows, "queue_rows")?;
+    if let Some(ms) = file.sink.batch_ms {
+        if *ms.get_ref() > 1_000 {
+            return Err(source.error(ms.span(), "batch_ms must be at most 1000, so that a stop is quick"));
+        }
+        config.sink.batch_for = Duration::from_millis(*ms.get_ref());
+    }
+    config.health = file.health.listen;
+    config.tape = file.tape.path.map(path_of);
+    let usual = SimSettings::default();
+    config.sim = SimSettings {
+        rate: file.sim.rate.unwrap_or(usual.rate),
+        seed: file.sim.seed.unwrap_or(usual.seed),
+        faults: file.sim.faults.unwrap_or(usual.faults),
+        truth: file.sim.truth.map(path_of),
+        truth_every: match file.sim.truth_every {
+            None => usual.truth_every,
+            Some(every) if *every.get_ref() > 0 => *every.get_ref(),
+            Some(every) => return Err(source.error(every.span(), "truth_every must be at least 1")),
+        },
+        tls: file.sim.tls.unwrap_or(usual.tls),
+    };
+    Ok(config)
+}
+
+fn venue(
+    source: Source<'_>,
+    directory: &Path,
+    id: &Spanned<String>,
+    keys: &file::Venue,
+) -> Result<VenueConfig, ConfigError> {
+    let id_error = |error: &dyn std::fmt::Display| source.error(id.span(), error.to_string());
+    let venue: Arc<dyn Venue> = match &keys.profile {
+        None => venuekit_registry::venue(id.get_ref()).map_err(|error| id_error(&error))?,
+        Some(profile) => {
+            let path = directory.join(profile.get_ref());
+            let place = |message: String| source.error(profile.span(), message);
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| place(format!("{} cannot be read: {error}", path.display())))?;
+            venuekit_registry::with_profile(id.get_ref(), &text).map_err(|error| match error {
+                venuekit_registry::WithProfileError::Unknown(error) => id_error(&error),
+                error => place(format!("{}: {error}", path.display())),
+            })?
+        }
+    };
+    let mut hosts = Vec::new();
+    hosts.extend(origins(source, None, keys.rest.as_ref(), keys.stream.as_ref())?);
+    let known: Vec<&str> = venue.specs().iter().map(|spec| spec.product.as_str()).collect();
+    for (name, product) in &keys.products {
+        if !known.contains(&name.get_ref().as_str()) {
+            return Err(source.error(name.span(), unknown("product", name.get_ref(), &known)));
+        }
+        hosts.extend(origins(source, Some(name), product.rest.as_ref(), product.stream.as_ref())?);
+    }
+    let environment = environment(source, keys, venue.as_ref())?;
+    if keys.private == Private::Demo && (environment != SIM || !hosts.is_empty()) {
+        return Err(source.error(
+            id.span(),
+            "private = \"demo\" is the embedded simulator's account; leave environment and hosts out",
+        ));
+    }
+    let wants = wants(source, keys, venue.as_ref())?;
+    if wants.is_empty() {
+        return Err(source.error(id.span(), "nothing is followed; name symbols and channels"));
+    }
+    let id = venue.specs()[0].venue.clone();
+    Ok(VenueConfig { id, venue, environment, hosts, wants, private: keys.private })
+}
+
+fn environment(source: Source<'_>, keys: &file::Venue, venue: &dyn Venue) -> Result<String, ConfigError> {
+    let Some(given) = &keys.environment else { return Ok(SIM.to_owned()) };
+    let mut known = vec![SIM];
+    known.extend(venue.specs().iter().flat_map(|spec| &spec.hosts).map(|hosts| hosts.environment.as_str()));
+    known.sort_unstable();
+    known.dedup();
+    if !known.contains(&given.get_ref().as_str()) {
+        return Err(source.error(given.span(), unknown("environment", given.get_ref(), &known)));
+    }
+    Ok(given.get_ref().clone())
+}
+
+/// Both origins or none: half of a venue must not stay where nobody looked.
+fn origins(
+    source: Source<'_>,
+    product: Option<&Spanned<String>>,
+    rest: Option<&Spanned<String>>,
+    stream: Option<&Spanned<String>>,
+) -> Result<Option<HostOverride>, ConfigError> {
+    let check = |origin: &Spanned<String>, schemes: [&str; 2]| {
+        let text = origin.get_ref();
+        match schemes.iter().any(|scheme| text.starts_with(scheme) && text.len() > scheme.len()) {
+            true => Ok(text.clone()),
+            false => {
+                let message =
+                    format!("{text:?} is no origin; it begins with {} or {}", schemes[0], schemes[1]);
+                Err(source.error(origin.span(), message))
+            }
+        }
+    };
+    match (rest, stream) {
+        (None, None) => Ok(None),
+        (Some(rest), Some(stream)) => Ok(Some(HostOverride {
+            product: product.map(|name| name.get_ref().clone()),
+            rest: check(rest, ["https://", "http://"])?,
+            stream: check(stream, ["wss://", "ws://"])?,
+        })),
+        (Some(only), None) => Err(source.error(only.span(), "rest needs stream beside it")),
+        (None, Some(only)) => Err(source.error(only.span(), "stream needs rest beside it")),
+    }
+}
+
+/// The wishes of a venue: one list for all products, or one for each where a product has its own.
+fn wants(source: Source<'_>, keys: &file::Venue, venue: &dyn Venue) -> Result<Vec<Want>, ConfigError> {
+    let mut wants = Vec::new();
+    if keys.products.values().all(|p| p.enabled && p.symbols.is_none() && p.channels.is_none()) {
+        add(source, venue, None, keys.symbols.as_ref(), keys.channels.as_ref(), &mut wants)?;
+        return Ok(wants);
+    }
+    for spec in venue.specs() {
+        let own = keys.products.get(spec.product.as_str());
+        if own.is_some_and(|product| !product.enabled) {
+            continue;
+        }
+        let symbols = own.and_then(|product| product.symbols.as_ref()).or(keys.symbols.as_ref());
+        let channels = own.and_then(|product| product.channels.as_ref()).or(keys.channels.as_ref());
+        add(source, venue, Some(&spec.product), symbols, channels, &mut wants)?;
+    }
+    Ok(wants)
+}
+
+fn add(
+    source: Source<'_>,
+    venue: &dyn Venue,
+    product: Option<&String>,
+    symbols: Option<&Names>,
+    channels: Option<&Names>,
+    wants: &mut Vec<Want>,
+) -> Result<(), ConfigError> {
+    let specs = || venue.specs().iter().filter(|spec| product.is_none_or(|name| *name == spec.product));
+    let offered = |channel| specs().any(|spec| spec.offers(channel));
+    let mut followed = Vec::new();
+    match channels {
+        None => followed.extend(DEFAULT_CHANNELS.into_iter().filter(|channel| offered(*channel))),
+        Some(words) => {
+            for word in words {
+                let channel = channel(word.get_ref()).filter(|channel| offered(*channel));
+                followed.push(channel.ok_or_else(|| {
+                    let known = Channel::WORDS
+                        .into_iter()
+                        .filter(|word| Channel::from_word(word).is_some_and(offered));
+                    let known: Vec<&str> = known.collect();
+                    source.error(word.span(), unknown("channel", word.get_ref(), &known))
+                })?);
+            }
+        }
+    }
+    for channel in followed {
+        let want = |symbol: &str| Want { product: product.cloned(), symbol: symbol.to_owned(), channel };
+        match symbols {
+            _ if channel.is_private() => wants.push(want("")),
+            None => wants.push(want("*")),
+            Some(names) => {
+                for name in names {
+                    if name.get_ref().trim().is_empty() {
+                        return Err(source.error(name.span(), "an empty symbol; write \"*\" for every one"));
+                    }
+                    wants.push(want(name.get_ref()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `book`, or `candles:5m` with an interval.
+fn channel(word: &str) -> Option<Channel> {
+    match word.split_once(':') {
+        Some(("candles", interval)) => Some(Channel::Candles(Interval::from_word(interval)?)),
+        Some(_) => None,
+        None => Channel::from_word(word),
+    }
+}

@@ -1,0 +1,91 @@
+//! The shape of the file, as TOML has it. Owns the keys; what their values mean is decided next door.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Private;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) venues: BTreeMap<Spanned<String>, Venue>,
+    pub(super) sink: Sink,
+    pub(super) health: Health,
+    pub(super) tape: Tape,
+    pub(super) sim: Sim,
+}
+
+/// `[venues.ID]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Venue {
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+    pub(super) environment: Option<Spanned<String>>,
+    pub(super) rest: Option<Spanned<String>>,
+    pub(super) stream: Option<Spanned<String>>,
+    pub(super) symbols: Option<Vec<Spanned<String>>>,
+    pub(super) channels: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) private: Private,
+    pub(super) profile: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) products: BTreeMap<Spanned<String>, Product>,
+}
+
+/// `[venues.ID.products.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Product {
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+    pub(super) rest: Option<Spanned<String>>,
+    pub(super) stream: Option<Spanned<String>>,
+    pub(super) symbols: Option<Vec<Spanned<String>>>,
+    pub(super) channels: Option<Vec<Spanned<String>>>,
+}
+
+/// `[sink]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sink {
+    pub(super) path: Option<PathBuf>,
+    pub(super) batch_rows: Option<Spanned<usize>>,
+    pub(super) batch_ms: Option<Spanned<u64>>,
+    pub(super) queue_rows: Option<Spanned<usize>>,
+}
+
+/// `[health]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Health {
+    pub(super) listen: Option<SocketAddr>,
+}
+
+/// `[tape]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tape {
+    pub(super) path: Option<PathBuf>,
+}
+
+/// `[sim]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sim {
+    pub(super) rate: Option<u32>,
+    pub(super) seed: Option<u64>,
+    pub(super) faults: Option<super::Faults>,
+    pub(super) truth: Option<PathBuf>,
+    pub(super) truth_every: Option<Spanned<u32>>,
+    pub(super) tls: Option<bool>,
+}
+
+fn yes() -> bool {
+    true
+}

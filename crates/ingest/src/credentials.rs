@@ -1,0 +1,156 @@
+//! Credentials, which come from the environment alone: never from the config, never from a command line.
+//!
+//! `VENUEKIT_<VENUE>_API_KEY` and `_API_SECRET`, or the short `<VENUE>_KEY` and `_SECRET`; each also as `…_FILE`,
+//! which names a file that holds the value.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use venuekit_sign::{Credentials, Secret};
+
+/// Why credentials cannot be had. It names variables and files, never what they hold.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// Half a pair.
+    #[error("{given} is set and {missing} is not; set both, or neither for public data only")]
+    Half {
+        /// What is there.
+        given: String,
+        /// What is not.
+        missing: String,
+    },
+    /// Two variables say two things.
+    #[error("{first} and {second} are both set; unset one of them")]
+    Twice {
+        /// One.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The value is no text.
+    #[error("{name} is empty or no UTF-8 text; set it again, or unset it for public data only")]
+    Unusable {
+        /// The variable.
+        name: String,
+    },
+    /// The file that a variable names cannot be read.
+    #[error("{name} names {}, which cannot be read", path.display())]
+    File {
+        /// The variable.
+        name: String,
+        /// What it names.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The credentials of a venue, if the environment holds any; `lookup` reads one variable.
+///
+/// **Errors**: [`CredentialsError`] when they are there and cannot be used.
+pub fn credentials(
+    venue: &str,
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<Credentials>, CredentialsError> {
+    let venue = venue.to_ascii_uppercase();
+    let part = |long: &str, short: &str| {
+        find(&[format!("VENUEKIT_{venue}_API_{long}"), format!("{venue}_{short}")], lookup)
+    };
+    match (part("KEY", "KEY")?, part("SECRET", "SECRET")?) {
+        (None, None) => Ok(None),
+        (Some((_, key)), Some((_, secret))) => {
+            Ok(Some(Credentials::new(String::from_utf8_lossy(key.expose()).into_owned(), secret)))
+        }
+        (Some((given, _)), None) => {
+            Err(CredentialsError::Half { given, missing: format!("VENUEKIT_{venue}_API_SECRET") })
+        }
+        (None, Some((given, _))) => {
+            Err(CredentialsError::Half { given, missing: format!("VENUEKIT_{venue}_API_KEY") })
+        }
+    }
+}
+
+/// The one value that is set under any of the names, and which.
+fn find(
+    names: &[String],
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<(String, Secret)>, CredentialsError> {
+    let mut found: Option<(String, Secret)> = None;
+    for (name, is_file) in
+        names.iter().flat_map(|name| [(name.clone(), false), (format!("{name}_FILE"), true)])
+    {
+        let Some(value) = lookup(&name) else { continue };
+        if let Some((first, _)) = found {
+            return Err(CredentialsError::Twice { first, second: name });
+        }
+        let value = if is_file {
+            let path = PathBuf::from(value);
+            std::fs::read(&path).map_err(|source| CredentialsError::File {
+                name: name.clone(),
+                path,
+                source,
+            })?
+        } else {
+            value.into_encoded_bytes()
+        };
+        found = Some((name.clone(), text(value).ok_or(CredentialsError::Unusable { name })?));
+    }
+    Ok(found)
+}
+
+/// A value without the line feed that editors leave at the end of a file.
+fn text(mut bytes: Vec<u8>) -> Option<Secret> {
+    while bytes.last().is_some_and(u8::is_ascii_whitespace) {
+        bytes.pop();
+    }
+    let usable = !bytes.is_empty() && std::str::from_utf8(&bytes).is_ok();
+    let secret = Secret::from(bytes);
+    usable.then_some(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(venue: &str, vars: &[(&str, &str)]) -> Result<Option<(String, Vec<u8>)>, String> {
+        let lookup = |name: &str| {
+            vars.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        };
+        match credentials(venue, &lookup) {
+            Ok(found) => Ok(found.map(|c| (c.key.clone(), c.secret.expose().to_vec()))),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn every_spelling_is_read_once() {
+        let pair = Ok(Some(("k".to_owned(), b"s".to_vec())));
+        assert_eq!(read("doex", &[]), Ok(None));
+        assert_eq!(read("doex", &[("VENUEKIT_DOEX_API_KEY", "k"), ("VENUEKIT_DOEX_API_SECRET", "s")]), pair);
+        assert_eq!(read("duedex", &[("DUEDEX_KEY", "k"), ("VENUEKIT_DUEDEX_API_SECRET", "s")]), pair);
+        assert_eq!(read("doex", &[("DUEDEX_KEY", "k"), ("DUEDEX_SECRET", "s")]), Ok(None));
+        let file = tempfile::NamedTempFile::new().expect("a scratch file");
+        std::fs::write(file.path(), "s\r\n").expect("writes");
+        let path = file.path().display().to_string();
+        assert_eq!(read("duedex", &[("DUEDEX_KEY", "k"), ("DUEDEX_SECRET_FILE", &path)]), pair);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_never_quoted() {
+        let check = |vars: &[(&str, &str)], parts: &[&str]| {
+            let error = read("duedex", vars).expect_err("unusable");
+            for part in parts {
+                assert!(error.contains(part), "{error:?} without {part:?}");
+            }
+            assert!(!error.contains("canary"), "{error}");
+        };
+        check(&[("DUEDEX_KEY", "canary")], &["DUEDEX_KEY", "VENUEKIT_DUEDEX_API_SECRET"]);
+        check(&[("DUEDEX_SECRET", "canary")], &["DUEDEX_SECRET", "VENUEKIT_DUEDEX_API_KEY"]);
+        check(
+            &[("DUEDEX_KEY", "canary"), ("VENUEKIT_DUEDEX_API_KEY", "canary")],
+            &["DUEDEX_KEY", "VENUEKIT_DUEDEX_API_KEY", "unset one"],
+        );
+        check(&[("DUEDEX_KEY", " ")], &["DUEDEX_KEY", "empty"]);
+        check(&[("DUEDEX_KEY_FILE", "/nowhere/at/all")], &["DUEDEX_KEY_FILE", "/nowhere/at/all"]);
+    }
+}

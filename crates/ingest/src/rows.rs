@@ -1,0 +1,180 @@
+//! From what a session tells to what the store keeps: one function per kind, no decisions.
+
+use std::borrow::Cow;
+
+use venuekit_book::{Cause, Gap as Lost};
+use venuekit_session::{BookChange, Emission, GapOpened, TradeEvent};
+use venuekit_store::{self as store, Market};
+use venuekit_types::{Scale, Scaled, UnixNanos};
+use venuekit_venue::{Candle, Channel, Interval, TickerPatch};
+
+/// A channel's name in rows and in `/readyz`: the word, and the interval of candles.
+pub(crate) fn label(channel: Channel) -> Cow<'static, str> {
+    match channel {
+        Channel::Candles(interval) => Cow::Borrowed(match interval {
+            Interval::M1 => "candles:1m",
+            Interval::M5 => "candles:5m",
+            Interval::M15 => "candles:15m",
+            Interval::H1 => "candles:1h",
+            Interval::H4 => "candles:4h",
+            Interval::D1 => "candles:1d",
+        }),
+        other => Cow::Borrowed(other.as_str()),
+    }
+}
+
+/// A book's message. Rows of an epoch link without a hole, so it begins right after `after`, the row before it.
+pub(crate) fn book(
+    emission: Emission<'_>,
+    change: &BookChange,
+    market: &Market,
+    scales: (Scale, Scale),
+    after: Option<u64>,
+) -> store::BookChange {
+    let last_seq = change.last_seq;
+    let first_seq = match after {
+        Some(after) if !change.is_snapshot => after.saturating_add(1).min(last_seq),
+        _ if change.is_snapshot => last_seq,
+        _ => change.first_seq,
+    };
+    store::BookChange {
+        market: market.clone(),
+        epoch: change.epoch,
+        first_seq,
+        last_seq,
+        is_snapshot: change.is_snapshot,
+        price_scale: scales.0,
+        qty_scale: scales.1,
+        bids: emission.levels(&change.bids).to_vec(),
+        asks: emission.levels(&change.asks).to_vec(),
+        ts_venue: change.at,
+        ts_local: change.received,
+    }
+}
+
+/// A public trade.
+pub(crate) fn trade(
+    emission: Emission<'_>,
+    trade: &TradeEvent,
+    market: &Market,
+    scales: (Scale, Scale),
+) -> store::Trade {
+    store::Trade {
+        market: market.clone(),
+        trade_id: emission.text(&trade.id).to_owned(),
+        price: Scaled::new(trade.price.0, scales.0),
+        qty: Scaled::new(trade.qty.0, scales.1),
+        side: trade.side,
+        ts_venue: trade.at,
+        ts_local: trade.received,
+    }
+}
+
+/// A ticker. Its generation and count are the sink's to give.
+pub(crate) fn ticker(
+    row: &TickerPatch,
+    market: &Market,
+    at: Option<UnixNanos>,
+    received: UnixNanos,
+) -> store::Ticker {
+    let text = |value: Option<rust_decimal::Decimal>| value.map(|value| value.normalize().to_string());
+    store::Ticker {
+        market: market.clone(),
+        epoch: 0,
+        seq: 0,
+        bid: text(row.bid),
+        bid_qty: text(row.bid_qty),
+        ask: text(row.ask),
+        ask_qty: text(row.ask_qty),
+        last: text(row.last),
+        mark: text(row.mark),
+        index: text(row.index),
+        funding_rate: text(row.funding_rate),
+        next_funding_at: row.next_funding,
+        open_interest: text(row.open_interest),
+        volume: text(row.volume),
+        quote_volume: text(row.quote_volume),
+        ts_venue: at,
+        ts_local: received,
+    }
+}
+
+/// A candle that will not change any more.
+pub(crate) fn candle(row: &Candle, market: &Market, received: UnixNanos) -> store::Candle {
+    let text = |value: rust_decimal::Decimal| value.normalize().to_string();
+    store::Candle {
+        market: market.clone(),
+        interval: Cow::Borrowed(row.interval.as_str()),
+        open_at: row.open_at,
+        open: text(row.open),
+        high: text(row.high),
+        low: text(row.low),
+        close: text(row.close),
+        volume: text(row.volume),
+        ts_local: received,
+    }
+}
+
+/// A gap as it is noticed; the same row with `healed_at` closes it.
+pub(crate) fn gap(opened: &GapOpened, market: &Market, channel: Cow<'static, str>) -> store::Gap {
+    let some = |number: u64| (number > 0).then_some(number);
+    let from_seq = some(opened.from_seq);
+    store::Gap {
+        market: market.clone(),
+        channel,
+        epoch: some(opened.epoch),
+        from_seq,
+        to_seq: from_seq.and_then(|from| last_missing(&opened.gap, from)),
+        cause: Cow::Borrowed(opened.gap.cause.as_str()),
+        detected_at: opened.at,
+        healed_at: None,
+    }
+}
+
+/// The last number before the one that came instead, where it came too far ahead.
+fn last_missing(lost: &Lost, from: u64) -> Option<u64> {
+    let got = lost.got.filter(|_| lost.cause == Cause::Sequence)?;
+    got.checked_sub(1).filter(|last| *last >= from)
+}
+
+/// Rows that the queue had no room for, from the first of them on.
+pub(crate) fn shed_gap(
+    market: &Market,
+    channel: Cow<'static, str>,
+    epoch: Option<u64>,
+    from_seq: Option<u64>,
+    at: UnixNanos,
+) -> store::Gap {
+    store::Gap {
+        market: market.clone(),
+        channel,
+        epoch,
+        from_seq,
+        to_seq: None,
+        cause: Cow::Borrowed("shed"),
+        detected_at: at,
+        healed_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use venuekit_session::StreamId;
+
+    use super::*;
+
+    #[test]
+    fn a_gap_names_the_numbers_it_knows() {
+        let market = Market::new("doex", "BTC/USDT".parse().expect("a symbol"));
+        let check = |gap: Lost, from_seq: u64, expected: (Option<u64>, Option<u64>)| {
+            let opened = GapOpened { stream: StreamId(0), epoch: 3, from_seq, gap, at: UnixNanos(5) };
+            let row = super::gap(&opened, &market, label(Channel::Book));
+            assert_eq!((row.from_seq, row.to_seq), expected, "{gap}");
+        };
+        check(Lost::between(Cause::Sequence, 7, 10), 7, (Some(7), Some(9)));
+        check(Lost::between(Cause::Sequence, 7, 7), 7, (Some(7), None));
+        check(Lost::between(Cause::Sequence, 7, 3), 7, (Some(7), None));
+        check(Lost::between(Cause::Checksum, 7, 10), 7, (Some(7), None));
+        check(Lost::of(Cause::Closed), 0, (None, None));
+    }
+}
