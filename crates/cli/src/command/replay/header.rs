@@ -1,0 +1,109 @@
+//! What a tape says of itself, and the session that its rows are for.
+
+use serde::Deserialize;
+use venuekit_session::tape::Row;
+use venuekit_session::{Config, HostOverride, Want};
+use venuekit_sign::Credentials;
+use venuekit_venue::{Channel, Interval, Venue};
+
+use crate::exit::{Exit, Failure};
+
+/// The public channels.
+const PUBLIC: [Channel; 4] = [Channel::Book, Channel::Trades, Channel::Ticker, Channel::Mark];
+
+/// The part of a `header` row that a replay needs; tapes of others have none of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Header {
+    venue: Option<String>,
+    seed: u64,
+    environment: String,
+    wants: Vec<Wish>,
+    hosts: Vec<Host>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Wish {
+    #[serde(default)]
+    product: Option<String>,
+    #[serde(default)]
+    symbol: String,
+    channel: String,
+    #[serde(default)]
+    interval: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Host {
+    #[serde(default)]
+    product: Option<String>,
+    rest: String,
+    stream: String,
+}
+
+impl Header {
+    /// Reads a header's payload. One that is no JSON object belongs to another recorder and says nothing to us.
+    pub(super) fn parse(row: &Row) -> Header {
+        serde_json::from_slice(&row.data).unwrap_or_default()
+    }
+
+    /// Refuses a tape of another venue.
+    pub(super) fn check(&self, venue: &str) -> Result<(), Failure> {
+        match &self.venue {
+            Some(recorded) if recorded != venue => Err(Failure::say(
+                Exit::Usage,
+                format_args!(
+                    "the tape says that it was recorded from {recorded}; replay it with --venue {recorded}"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The session that made the tape, or one that follows all that is public.
+    pub(super) fn config(self, venue: &dyn Venue, product: Option<&str>) -> Config {
+        let mut wants: Vec<Want> = self.wants.into_iter().filter_map(Wish::into_want).collect();
+        if wants.is_empty() {
+            wants = everything(venue);
+        }
+        if let Some(product) = product {
+            wants.retain(|want| want.product.as_deref().is_none_or(|named| named == product));
+            for want in &mut wants {
+                want.product = Some(product.to_owned());
+            }
+        }
+        let host = |Host { product, rest, stream }| HostOverride { product, rest, stream };
+        Config {
+            wants,
+            hosts: self.hosts.into_iter().map(host).collect(),
+            environment: if self.environment == "sim" { String::new() } else { self.environment },
+            // What it signs goes nowhere; without any, it would not follow what was recorded of an account.
+            credentials: Some(Credentials::new("REDACTED", "UkVEQUNURUQ=")),
+            seed: self.seed,
+            ..Config::default()
+        }
+    }
+}
+
+impl Wish {
+    /// A wish as a session takes it; nothing for a channel that this version does not know.
+    fn into_want(self) -> Option<Want> {
+        let mut channel = Channel::from_word(&self.channel)?;
+        if let (Channel::Candles(interval), Some(word)) = (&mut channel, &self.interval) {
+            *interval = Interval::from_word(word)?;
+        }
+        Some(Want { product: self.product, symbol: self.symbol, channel })
+    }
+}
+
+/// Every public channel of every symbol, product by product.
+fn everything(venue: &dyn Venue) -> Vec<Want> {
+    let candles = Interval::ALL.map(Channel::Candles);
+    let mut wants = Vec::new();
+    for spec in venue.specs() {
+        for channel in PUBLIC.into_iter().chain(candles).filter(|channel| spec.offers(*channel)) {
+            wants.push(Want { product: Some(spec.product.clone()), symbol: "*".into(), channel });
+        }
+    }
+    wants
+}
