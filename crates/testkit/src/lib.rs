@@ -7,6 +7,7 @@
 //!
 //! It refuses: sockets, sleeps, threads and wall clocks.
 
+pub mod conformance;
 mod oracle;
 mod rig;
 pub mod scenario;

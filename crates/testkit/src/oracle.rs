@@ -91,6 +91,20 @@ impl Judge {
         self.streams.values()
     }
 
+    /// Fails when a trade between the first and the last told one of a market was not told.
+    pub fn assert_no_trade_missing(&self, sim: &VenueSim) {
+        for (stream, told) in &self.trades {
+            let name = self.name(*stream);
+            let numbers: BTreeSet<u64> = told.iter().filter_map(|id| id.parse().ok()).collect();
+            let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { continue };
+            let Some(market) = sim.market(&name) else { continue };
+            for trade in &sim.world().markets()[market].trades {
+                let between = (first..=last).contains(&&trade.id);
+                assert!(!between || numbers.contains(&trade.id), "{name}: trade {} was not told", trade.id);
+            }
+        }
+    }
+
     fn on_book(&mut self, change: &BookChange, emission: &Emission<'_>) {
         let book = self.rebuilt.entry(change.stream).or_default();
         let mut complaint = None;

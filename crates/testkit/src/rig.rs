@@ -5,11 +5,14 @@
 //! beyond that is the simulator's business, or the [`Weather`] of the link.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 use sha2::{Digest, Sha256};
-use venuekit_session::{ConnId, Emission, Input, Output, Persist, PersistId, RequestId, Session, StreamId};
+use venuekit_session::tape::Row;
+use venuekit_session::{
+    About, ConnId, Emission, Input, Output, Persist, PersistId, Recorder, RequestId, Session, StreamId,
+};
 use venuekit_sim::{Front, FrontInput, FrontOutput, Request, Response};
 use venuekit_types::{Mono, Now, UnixNanos};
 use venuekit_venue::HttpReply;
@@ -125,10 +128,14 @@ pub struct Rig<F: Front> {
     trace: Sha256,
     connects: Vec<Mono>,
     sent: Vec<(Mono, String)>,
+    received: VecDeque<String>,
+    tape: Option<(Recorder, Vec<Row>)>,
 }
 
 /// Longest trace of sent messages that a test may look at.
 const SENT_MAX: usize = 100_000;
+/// Received messages kept for tests to look at.
+const RECEIVED_MAX: usize = 64;
 
 impl<F: Front> Rig<F> {
     /// Puts a session and a venue together; nothing happens before the first [`Rig::run_for`].
@@ -148,7 +155,21 @@ impl<F: Front> Rig<F> {
             trace: Sha256::new(),
             connects: Vec::new(),
             sent: Vec::new(),
+            received: VecDeque::new(),
+            tape: None,
         }
+    }
+
+    /// Records everything from here on.
+    pub fn record(&mut self, about: &About) {
+        let recorder = Recorder::new();
+        let header = recorder.header(self.now, about);
+        self.tape = Some((recorder, vec![header]));
+    }
+
+    /// The rows recorded so far.
+    pub fn tape(&self) -> &[Row] {
+        self.tape.as_ref().map_or(&[], |(_, rows)| rows)
     }
 
     /// When every run begins: tests write instants from here.
@@ -169,6 +190,16 @@ impl<F: Front> Rig<F> {
     /// What the session sent on its sockets, and when.
     pub fn sent(&self) -> &[(Mono, String)] {
         &self.sent
+    }
+
+    /// The first connection that is open, for tests that speak in the venue's place.
+    pub fn session_conn(&self) -> Option<ConnId> {
+        self.open.iter().find(|conn| !self.gone.contains(conn)).copied()
+    }
+
+    /// The latest messages that the venue sent.
+    pub fn received(&self) -> &VecDeque<String> {
+        &self.received
     }
 
     /// A digest of everything that crossed the link so far.
@@ -204,8 +235,15 @@ impl<F: Front> Rig<F> {
 
     /// Tells the session something from outside the link.
     pub fn tell(&mut self, input: Input<'_>, watch: &mut impl Watch<F>) {
-        self.session.handle(self.now, input);
+        self.give(input);
         self.drain_session(watch);
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        if let Some((recorder, rows)) = &mut self.tape {
+            rows.push(recorder.input(self.now, &input));
+        }
+        self.session.handle(self.now, input);
     }
 
     fn advance(&mut self, to: Mono) {
@@ -215,7 +253,7 @@ impl<F: Front> Rig<F> {
 
     /// Does the next thing that happens before `end`; false when there is none.
     fn step(&mut self, end: Mono, watch: &mut impl Watch<F>) -> bool {
-        self.session.handle(self.now, Input::Tick);
+        self.give(Input::Tick);
         let session_at = self.drain_session(watch);
         let front_at = self.front.next_at();
         let parcel_at = self.queue.peek().map(|due| due.at);
@@ -239,7 +277,11 @@ impl<F: Front> Rig<F> {
 
     fn drain_session(&mut self, watch: &mut impl Watch<F>) -> Option<Mono> {
         let next = loop {
-            let out = match self.session.poll() {
+            let out = self.session.poll();
+            if let Some((recorder, rows)) = &mut self.tape {
+                rows.extend(recorder.output(self.now, &out));
+            }
+            let out = match out {
                 Output::Wait(next) => break next.map(|(at, _)| at),
                 Output::Emit(emission) => {
                     watch.event(self.now, emission, &self.front);
@@ -318,6 +360,10 @@ impl<F: Front> Rig<F> {
                 FrontOutput::Send { conn, text } => {
                     let conn = self.conn(conn);
                     self.trace.update(&text);
+                    if self.received.len() == RECEIVED_MAX {
+                        self.received.pop_front();
+                    }
+                    self.received.push_back(String::from_utf8_lossy(&text).into_owned());
                     self.post(1, u64::from(conn.0), Parcel::Down { conn, bytes: text.to_vec() });
                 }
                 FrontOutput::Ping { conn } => {

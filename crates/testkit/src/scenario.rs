@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use venuekit_book::State;
-use venuekit_session::{Config, Session, Want};
+use venuekit_session::{Config, Session, StreamInfo, Want};
 use venuekit_sign::Credentials;
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
@@ -23,6 +23,8 @@ pub struct Subject {
     pub sim: fn(SimSeed) -> VenueSim,
     /// The key of the simulator's demo account, where the adapter has private channels that can be followed.
     pub credentials: Option<fn(u64) -> Credentials>,
+    /// The name by which the simulator strikes the stream of a book.
+    pub book_stream: fn(&StreamInfo) -> String,
 }
 
 /// What a simulated venue is made from in one run.
@@ -88,7 +90,8 @@ pub fn run(subject: &Subject, seed: u64, log: bool) -> Outcome {
         seed: dice.u64(..),
         ..Config::default()
     };
-    let session = Session::new(Arc::clone(&subject.venue), config).expect("every public channel can be asked for");
+    let session =
+        Session::new(Arc::clone(&subject.venue), config).expect("every public channel can be asked for");
     let mut rig = Rig::new(session, (subject.sim)(sim_seed), start, dice.u64(..));
     rig.weather.latency_max = latency_max;
     let mut judge = Judge::new();
@@ -104,7 +107,8 @@ pub fn run(subject: &Subject, seed: u64, log: bool) -> Outcome {
     let unhealed = unhealed(&rig);
     let faults = rig.front.fault_log().counts().clone();
     // Logins refused twice in a row stop the private streams, as they should: that is no failure to heal.
-    let refused = faults.contains_key("refuse_login") && unhealed.iter().all(|text| text.contains("credentials"));
+    let refused =
+        faults.contains_key("refuse_login") && unhealed.iter().all(|text| text.contains("credentials"));
     Outcome {
         unhealed: if refused { Vec::new() } else { unhealed },
         faults,

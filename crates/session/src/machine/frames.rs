@@ -319,7 +319,15 @@ impl Session {
         let start = s.rule.start;
         let Some(feed) = s.feed(which) else { return };
         if !numbered {
-            // Nothing orders these messages: both connections of an overlap may speak, rows are told once.
+            if which == Which::Shadow && start == Start::Backfill {
+                // The new connection may run ahead of the old one: its trades wait until the old one reached them.
+                let lowest = rows.iter().filter_map(number_of).min().unwrap_or_default();
+                if !feed.hold(lowest, frame, &self.limits) {
+                    s.shadow = None;
+                }
+                return;
+            }
+            // Nothing orders these messages: both connections of an overlap may speak, the newest row counts.
             let first = start == Start::FirstData && feed.book.state() == State::Buffering;
             let live = first && feed.book.snapshot(now, 0, &update) == Outcome::Applied;
             self.tell_rows(now, id, data, rows, buf);
@@ -396,7 +404,7 @@ impl Session {
     }
 
     /// Reads a held frame again and tells its rows.
-    fn tell_held(&mut self, now: Now, id: StreamId, frame: &[u8]) {
+    pub(super) fn tell_held(&mut self, now: Now, id: StreamId, frame: &[u8]) {
         let product = self.streams[id.0 as usize].info.product;
         let line = self.streams[id.0 as usize].line;
         let socket = self.lines[line.0 as usize].socket;
@@ -554,6 +562,14 @@ impl Session {
                 self.break_feed(now, id, which, Gap::of(Cause::Rescaled));
             }
         }
+    }
+}
+
+/// The number of a trade, where it has one.
+fn number_of(row: &Row) -> Option<u64> {
+    match row {
+        Row::Trade(trade) => trade.number,
+        _ => None,
     }
 }
 

@@ -334,7 +334,10 @@ impl Session {
         let s = self.stream(id);
         let (Some(primary), Some(shadow)) = (s.primary.as_ref(), s.shadow.as_ref()) else { return };
         let ready = match s.rule.start {
-            Start::Backfill => shadow.sub == Sub::On,
+            // Every trade from its first one on is held: the old connection has to reach that.
+            Start::Backfill => shadow.early.front().is_some_and(|(first, _)| {
+                s.trades.last().is_none_or(|last| last.saturating_add(1) >= *first)
+            }),
             _ => shadow.is_live(),
         };
         if !ready {
@@ -364,6 +367,7 @@ impl Session {
         let (live, new_last) = (shadow.is_live(), shadow.book.last_id());
         let is_book = s.is_book();
         let numbered = s.rule.is_numbered();
+        let start = s.rule.start;
         // A book is whole wherever it stands; rows between the two numbers would be missing from a row channel.
         let skipped = !is_book && numbered && was_live && new_last > old_last;
         let whole = live && !skipped;
@@ -373,7 +377,11 @@ impl Session {
         if !whole {
             shadow.book.desync(gap);
         }
+        let held = if start == Start::Backfill { shadow.take_early() } else { Default::default() };
         self.streams[id.0 as usize].primary = Some(shadow);
+        for (_, frame) in held {
+            self.tell_held(now, id, &frame);
+        }
         if whole {
             if is_book {
                 self.tell_takeover(now, id);

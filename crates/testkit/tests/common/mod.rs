@@ -11,7 +11,16 @@ pub(crate) fn subjects() -> Vec<(&'static str, Subject)> {
 }
 
 pub(crate) fn doex() -> Subject {
-    Subject { venue: Arc::new(venuekit_doex::Doex::default()), sim: |seed| simulate("doex", seed), credentials: None }
+    Subject {
+        venue: Arc::new(venuekit_doex::Doex::default()),
+        sim: |seed| simulate("doex", seed),
+        credentials: None,
+        book_stream: |info| {
+            let name = format!("{}@depth", info.venue_symbol.to_lowercase());
+            let is_spot = info.symbol.as_ref().is_some_and(|symbol| symbol.settle().is_none());
+            if is_spot { name } else { format!("futures:{name}") }
+        },
+    }
 }
 
 pub(crate) fn duedex() -> Subject {
@@ -19,11 +28,13 @@ pub(crate) fn duedex() -> Subject {
         venue: Arc::new(venuekit_duedex::DueDex::new()),
         sim: |seed| simulate("duedex", seed),
         credentials: Some(|seed| Keys::from_seed(seed).duedex),
+        book_stream: |info| format!("level2:{}", info.venue_symbol),
     }
 }
 
 fn simulate(name: &str, seed: SimSeed) -> VenueSim {
-    let config = SimConfig { rate: seed.rate, history: seed.history, ..SimConfig::new(seed.seed, seed.start) }
-        .with_faults(&seed.faults);
+    let config =
+        SimConfig { rate: seed.rate, history: seed.history, ..SimConfig::new(seed.seed, seed.start) }
+            .with_faults(&seed.faults);
     Sim::new(config).into_venues().into_iter().find(|venue| venue.name() == name).expect("both venues exist")
 }

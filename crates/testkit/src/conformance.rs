@@ -1,0 +1,429 @@
+//! The suite that every adapter passes: one function per promise, run by the [`conformance!`](crate::conformance!)
+//! macro over a [`Subject`].
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use venuekit_book::{Cause, State};
+use venuekit_session::{About, CloseReason, Config, Emission, Event, Input, Replay, Session, StreamId, Want};
+use venuekit_sign::Credentials;
+use venuekit_sim::faults::{Command, Fault, FaultPlan, Target};
+use venuekit_sim::venue::VenueSim;
+use venuekit_types::{Instrument, Mono, Now};
+use venuekit_venue::spec::{Login, Resync, RowIds, SnapshotSource};
+use venuekit_venue::{Ask, Broken, Catalog, Channel, EventBuf, MarketId, Place, Say, Topic, Venue};
+
+use crate::oracle::Judge;
+use crate::rig::{Rig, Watch};
+use crate::scenario::{SimSeed, Subject, unhealed, wants};
+use crate::tweak::Tweaked;
+
+/// Writes one test per promise. The argument makes the subject.
+#[macro_export]
+macro_rules! conformance {
+    ($subject:expr) => {
+        $crate::conformance!(@each $subject;
+            capabilities_match_what_is_implemented
+            a_lost_message_is_noticed_at_the_next_and_healed
+            a_closed_connection_is_opened_again_and_everything_subscribed
+            a_refused_login_stops_and_public_streams_go_on
+            a_message_is_one_transaction
+            broken_input_is_an_event
+            a_stalled_stream_is_found_out_while_its_socket_answers
+            a_planned_reconnect_loses_nothing
+            a_server_that_is_down_is_not_hammered
+            no_secret_is_told
+            a_recorded_tape_replays_to_the_same_books
+            a_seed_gives_one_trace
+            a_snapshot_that_outlives_its_connection_revives_nothing
+        );
+    };
+    (@each $subject:expr; $($name:ident)+) => {
+        $(#[test]
+        fn $name() {
+            $crate::conformance::$name(&$subject);
+        })+
+    };
+}
+
+const SEED: u64 = 11;
+
+/// A quiet simulation under a session that follows everything.
+fn rig_of(subject: &Subject, venue: Arc<dyn Venue>, credentials: Option<Credentials>) -> Rig<VenueSim> {
+    let start = Rig::<VenueSim>::epoch();
+    let sim =
+        (subject.sim)(SimSeed { seed: SEED, start, rate: 100, history: 4_096, faults: FaultPlan::default() });
+    let config = Config {
+        wants: wants(venue.as_ref(), credentials.is_some()),
+        credentials,
+        seed: SEED,
+        ..Config::default()
+    };
+    let session = Session::new(venue, config).expect("every channel can be asked for");
+    Rig::new(session, sim, start, SEED)
+}
+
+fn rig(subject: &Subject) -> Rig<VenueSim> {
+    rig_of(subject, Arc::clone(&subject.venue), subject.credentials.map(|make| make(SEED)))
+}
+
+/// Runs until everything is live.
+fn settle(rig: &mut Rig<VenueSim>, judge: &mut Judge) {
+    let healed = rig.run_until(Duration::from_secs(90), judge, |rig| unhealed(rig).is_empty());
+    assert!(healed, "SEED={SEED}: never wholly live: {:?}", unhealed(rig));
+}
+
+fn assert_clean(judge: &Judge) {
+    assert!(judge.divergences.is_empty(), "SEED={SEED}: {:#?}", judge.divergences);
+    assert!(judge.compared > 0, "no book was compared with the truth");
+}
+
+/// A book stream, and the name by which the simulator strikes it.
+fn a_book(rig: &Rig<VenueSim>, subject: &Subject) -> (StreamId, String) {
+    let status = rig.session.streams().find(|s| s.info.channel == Channel::Book).expect("a book is followed");
+    (status.info.stream, (subject.book_stream)(status.info))
+}
+
+fn strike(rig: &mut Rig<VenueSim>, stream: &str, fault: Fault) {
+    let now = rig.now();
+    rig.front.inject(now, Command { target: Target::Stream(stream.to_owned()), fault });
+}
+
+/// Every channel that a spec offers has a rule, a subscription, and the requests that its rule needs.
+pub fn capabilities_match_what_is_implemented(subject: &Subject) {
+    let venue = &subject.venue;
+    let mut catalog = Catalog::new();
+    let rig = {
+        let mut rig = rig(subject);
+        settle(&mut rig, &mut Judge::new());
+        rig
+    };
+    for (product, spec) in venue.specs().iter().enumerate() {
+        for (_, instrument) in rig.session.catalog(product).iter() {
+            catalog.put(Instrument::clone(instrument));
+        }
+        assert!(!spec.hosts.is_empty() && !spec.sockets.is_empty(), "{}: no host or socket", spec.product);
+        let ask = |ask: Ask| venue.ask(Place { product, socket: 0, catalog: &catalog }, &ask);
+        assert!(ask(Ask::Instruments).is_some(), "{}: no list of instruments", spec.product);
+        let market = MarketId(0);
+        for (socket, rules) in spec.sockets.iter().enumerate() {
+            for &channel in &rules.carries {
+                let ruled = if channel == Channel::Book {
+                    !spec.books.is_empty()
+                } else {
+                    spec.channel(channel).is_some()
+                };
+                assert!(ruled, "{} {channel}: offered without a rule", spec.product);
+                if matches!(rules.login, Login::ListenKey { .. }) {
+                    continue;
+                }
+                let topic = Topic { channel, market: (!channel.is_private()).then_some(market) };
+                for say in
+                    [Say::Subscribe { id: 1, topics: &[topic] }, Say::Unsubscribe { id: 2, topics: &[topic] }]
+                {
+                    let mut bytes = Vec::new();
+                    let place = Place { product, socket, catalog: &catalog };
+                    assert!(venue.say(place, say, &mut bytes), "{} {channel}: {say:?}", spec.product);
+                    assert!(!bytes.is_empty(), "{} {channel}: says nothing", spec.product);
+                }
+            }
+        }
+        for book in &spec.books {
+            if book.snapshot == SnapshotSource::Rest || book.resync == Resync::Refetch {
+                let depth = ask(Ask::Depth { market, levels: book.rest_depth });
+                assert!(depth.is_some(), "{}: needs a REST book and has none", spec.product);
+            }
+        }
+        for channel in spec.channels.iter().filter(|c| c.ids == RowIds::Contiguous && !c.snapshot) {
+            let trades = ask(Ask::Trades { market, from: Some(1), limit: 10 });
+            assert!(trades.is_some(), "{}: {} cannot be filled", spec.product, channel.name);
+        }
+    }
+}
+
+/// B2: one lost message, and the very next one makes the book unreadable; then it heals and is true again.
+pub fn a_lost_message_is_noticed_at_the_next_and_healed(subject: &Subject) {
+    let (mut rig, mut judge) = (rig(subject), Judge::new());
+    settle(&mut rig, &mut judge);
+    let (book, name) = a_book(&rig, subject);
+    let before = rig.session.report();
+    strike(&mut rig, &name, Fault::Drop);
+    let lost =
+        rig.run_until(Duration::from_secs(20), &mut judge, |rig| rig.session.book(book, rig.now()).is_err());
+    assert!(lost, "SEED={SEED}: the loss was never noticed");
+    let gap = rig.session.streams().find(|s| s.info.stream == book).and_then(|s| s.gap).expect("a reason");
+    assert_eq!(gap.cause, Cause::Sequence);
+    assert!(gap.expected.is_some() && gap.got.is_some(), "the reason holds the two numbers: {gap}");
+    settle(&mut rig, &mut judge);
+    rig.run_for(Duration::from_secs(5), &mut judge);
+    assert_clean(&judge);
+    let after = rig.session.report();
+    let gaps = |report: &venuekit_session::Report| report.books.values().map(|b| b.gaps).sum::<u64>();
+    assert_eq!(gaps(&after), gaps(&before) + 1, "one loss is one gap");
+    assert_eq!((judge.open_gaps(), judge.gaps), (0, judge.healed));
+}
+
+/// A cut connection is opened again, and every stream comes back without anyone asking.
+pub fn a_closed_connection_is_opened_again_and_everything_subscribed(subject: &Subject) {
+    let (mut rig, mut judge) = (rig(subject), Judge::new());
+    settle(&mut rig, &mut judge);
+    let streams = rig.session.streams().count();
+    for _ in 0..3 {
+        let now = rig.now();
+        rig.front.inject(now, Command::all(Fault::Close));
+        let noticed = rig.run_until(Duration::from_secs(5), &mut judge, |rig| !unhealed(rig).is_empty());
+        assert!(noticed, "SEED={SEED}: the close was not noticed");
+        settle(&mut rig, &mut judge);
+    }
+    assert_eq!(rig.session.streams().count(), streams);
+    assert_clean(&judge);
+    assert_eq!(judge.open_gaps(), 0);
+}
+
+/// A wrong secret means two attempts and no third; public streams never notice.
+pub fn a_refused_login_stops_and_public_streams_go_on(subject: &Subject) {
+    let Some(make) = subject.credentials else { return };
+    let mut credentials = make(SEED);
+    credentials.secret = make(SEED + 1).secret;
+    let mut rig = rig_of(subject, Arc::clone(&subject.venue), Some(credentials));
+    let mut judge = Judge::new();
+    rig.run_for(Duration::from_secs(60), &mut judge);
+    let logins = rig.sent().iter().filter(|(_, text)| text.contains("\"auth\"")).count();
+    assert!((1..=2).contains(&logins), "SEED={SEED}: {logins} login attempts in 60 s");
+    for status in rig.session.streams() {
+        let (info, private) = (status.info, status.info.channel.is_private());
+        assert_eq!(status.stopped.is_some(), private, "{} {}", info.venue_symbol, info.channel);
+        assert_eq!(status.state == State::Live, !private, "{} {}", info.venue_symbol, info.channel);
+    }
+    let gaps_of_public = judge.gaps;
+    assert_eq!(gaps_of_public, 0, "a bad key disturbed a public stream");
+    assert_clean(&judge);
+}
+
+/// B5: nobody sees a book between the levels of one message: every state seen is that of a whole message.
+pub fn a_message_is_one_transaction(subject: &Subject) {
+    // The judge compares after every message and fails on any state that is no message's.
+    let (mut rig, mut judge) = (rig(subject), Judge::new());
+    settle(&mut rig, &mut judge);
+    rig.run_for(Duration::from_secs(20), &mut judge);
+    assert_clean(&judge);
+    assert_eq!(judge.forgotten, 0, "a state that belongs to no message was seen");
+}
+
+/// S4: whatever arrives is read to an event, and the streams that were live are so again soon after.
+pub fn broken_input_is_an_event(subject: &Subject) {
+    struct Count(u64);
+    impl Watch<VenueSim> for Count {
+        fn event(&mut self, _: Now, emission: Emission<'_>, _: &VenueSim) {
+            if let Event::Broken { broken: Broken { .. }, .. } = emission.event {
+                self.0 += 1;
+            }
+        }
+    }
+    let mut rig = rig(subject);
+    settle(&mut rig, &mut Judge::new());
+    let deep = "[".repeat(100_000);
+    let wide = format!("[{}1]", "1,".repeat(200_000));
+    let inputs: [&[u8]; 12] = [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"{\"type\":\"update\"}",
+        b"{\"e\":\"depthUpdate\"}",
+        b"{\"type\":\"nonsense\",\"channel\":\"level2\"}",
+        b"{\"e\":\"nonsense\"}",
+        b"NaN",
+        deep.as_bytes(),
+        wide.as_bytes(),
+    ];
+    let mut count = Count(0);
+    for input in inputs {
+        let before = count.0;
+        let conn = rig.session_conn().expect("a connection is open");
+        rig.tell(Input::Frame { conn, bytes: input }, &mut count);
+        assert_eq!(count.0, before + 1, "{} bytes were read to nothing", input.len());
+    }
+    let mut judge = Judge::new();
+    settle(&mut rig, &mut judge);
+    // Cut at every byte, a real frame is broken or whole, and never a panic.
+    let mut out = EventBuf::new();
+    let frames: Vec<String> = rig.received().iter().take(50).cloned().collect();
+    for frame in frames {
+        for end in 0..frame.len() {
+            if frame.is_char_boundary(end) {
+                out.clear();
+                let place = Place { product: 0, socket: 0, catalog: rig.session.catalog(0) };
+                subject.venue.decode(place, &frame.as_bytes()[..end], &mut out);
+                assert!(!out.events.is_empty(), "cut at {end}, a frame was read to nothing");
+            }
+        }
+    }
+}
+
+/// S1: data stops, the socket stays open and answers pings: found out within the deadline and a second.
+pub fn a_stalled_stream_is_found_out_while_its_socket_answers(subject: &Subject) {
+    let (mut rig, mut judge) = (rig(subject), Judge::new());
+    settle(&mut rig, &mut judge);
+    let (book, _) = a_book(&rig, subject);
+    let deadline = subject.venue.specs()[0].books[0].usual_gap.saturating_mul(20);
+    let deadline = deadline.clamp(Duration::from_secs(10), Duration::from_secs(30));
+    let now = rig.now();
+    rig.front.inject(now, Command::all(Fault::Stall(None)));
+    let stalled_at = rig.now().mono;
+    let found =
+        rig.run_until(Duration::from_secs(60), &mut judge, |rig| rig.session.book(book, rig.now()).is_err());
+    let took = rig.now().mono.since(stalled_at);
+    assert!(found && took <= deadline + Duration::from_secs(1), "SEED={SEED}: found out after {took:?}");
+    let gap = rig.session.streams().find(|s| s.info.stream == book).and_then(|s| s.gap).expect("a reason");
+    assert!(matches!(gap.cause, Cause::Silent | Cause::Closed), "{gap}");
+    let healed = rig.run_until(Duration::from_secs(60), &mut judge, |rig| unhealed(rig).is_empty());
+    assert!(healed, "SEED={SEED}: {:?}", unhealed(&rig));
+    assert_clean(&judge);
+}
+
+/// S2: the connection is changed before the venue's age limit, two of them overlap, and no message is lost.
+pub fn a_planned_reconnect_loses_nothing(subject: &Subject) {
+    struct Rotations(u32);
+    impl Watch<VenueSim> for Rotations {
+        fn event(&mut self, _: Now, emission: Emission<'_>, _: &VenueSim) {
+            if let Event::Disconnected { reason: Some(CloseReason::Rotated), .. } = emission.event {
+                self.0 += 1;
+            }
+        }
+    }
+    struct Both<'a>(&'a mut Judge, &'a mut Rotations);
+    impl Watch<VenueSim> for Both<'_> {
+        fn event(&mut self, now: Now, emission: Emission<'_>, sim: &VenueSim) {
+            self.0.event(now, emission, sim);
+            self.1.event(now, emission, sim);
+        }
+        fn round(&mut self, now: Now, session: &Session, sim: &VenueSim) {
+            self.0.round(now, session, sim);
+        }
+    }
+    let young: Arc<dyn Venue> = Arc::new(Tweaked::new(Arc::clone(&subject.venue), |spec| {
+        for socket in &mut spec.sockets {
+            socket.limits.max_age = Some(Duration::from_secs(60));
+        }
+    }));
+    let mut rig = rig_of(subject, young, subject.credentials.map(|make| make(SEED)));
+    let (mut judge, mut rotations) = (Judge::new(), Rotations(0));
+    judge.log = Some(Vec::new());
+    settle(&mut rig, &mut judge);
+    rig.run_for(Duration::from_secs(200), &mut Both(&mut judge, &mut rotations));
+    assert!(rotations.0 >= 3, "SEED={SEED}: {} rotations in 200 s", rotations.0);
+    assert_clean(&judge);
+    let log = judge.log.take().unwrap_or_default();
+    let gaps: Vec<&String> = log.iter().filter(|line| line.contains("GapOpened")).collect();
+    assert!(gaps.is_empty(), "SEED={SEED}: a planned reconnect opened a gap: {gaps:#?}");
+    judge.assert_no_trade_missing(&rig.front);
+}
+
+/// S2: ten minutes without a server mean few attempts in the first minute, and all is up soon after it returns.
+pub fn a_server_that_is_down_is_not_hammered(subject: &Subject) {
+    let (mut rig, mut judge) = (rig(subject), Judge::new());
+    settle(&mut rig, &mut judge);
+    let down_at = rig.now().mono;
+    let back_at = down_at.plus(Duration::from_secs(600));
+    rig.weather.down_until = Some(back_at);
+    let now = rig.now();
+    rig.front.inject(now, Command::all(Fault::Close));
+    rig.run_for(Duration::from_secs(600), &mut judge);
+    let within = |from: Mono, span: Duration| {
+        rig.connects().iter().filter(|at| **at >= from && at.since(from) < span).count()
+    };
+    let first_minute = within(down_at, Duration::from_secs(60));
+    assert!(first_minute <= 20, "SEED={SEED}: {first_minute} attempts in the first minute");
+    assert!(within(down_at, Duration::from_secs(600)) >= 10, "it gave up");
+    let up = rig.run_until(Duration::from_secs(35), &mut judge, |rig| {
+        rig.session.streams().filter(|s| s.info.channel == Channel::Book).all(|s| s.state == State::Live)
+    });
+    assert!(up, "SEED={SEED}: not up 35 s after the server returned: {:?}", unhealed(&rig));
+    assert_clean(&judge);
+}
+
+/// X1: neither key nor secret appears in anything a session says, or on its tape.
+pub fn no_secret_is_told(subject: &Subject) {
+    let Some(make) = subject.credentials else { return };
+    let credentials = make(SEED);
+    let mut rig = rig(subject);
+    rig.record(&About { venue: "x".into(), ..About::default() });
+    let mut judge = Judge::new();
+    judge.log = Some(Vec::new());
+    settle(&mut rig, &mut judge);
+    rig.run_for(Duration::from_secs(5), &mut judge);
+    let mut said: String = judge.log.take().unwrap_or_default().join("\n");
+    for row in rig.tape() {
+        said.push_str(&row.to_line());
+    }
+    said.push_str(&format!("{:?} {credentials:?}", rig.session.report()));
+    let secret = String::from_utf8_lossy(credentials.secret.expose()).into_owned();
+    let answers: Vec<&str> = rig
+        .sent()
+        .iter()
+        .filter_map(|(_, text)| text.split("\"answer\":\"").nth(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(!answers.is_empty(), "no login was made, so nothing was shown");
+    for canary in
+        [secret.as_str(), credentials.key.as_str(), &hex::encode(&secret)].into_iter().chain(answers)
+    {
+        assert!(!said.contains(canary), "a secret was told");
+    }
+}
+
+/// What a tape recorded is what it replays to: the same books, counts and events.
+pub fn a_recorded_tape_replays_to_the_same_books(subject: &Subject) {
+    let start = Rig::<VenueSim>::epoch();
+    let faults = FaultPlan::profile("heavy", SEED).expect("it exists");
+    let sim = (subject.sim)(SimSeed { seed: SEED, start, rate: 60, history: 4_096, faults });
+    let wants: Vec<Want> = wants(subject.venue.as_ref(), false);
+    let config = Config { wants, seed: SEED, ..Config::default() };
+    let fresh = || Session::new(Arc::clone(&subject.venue), config.clone()).expect("a valid config");
+    let mut rig = Rig::new(fresh(), sim, start, SEED);
+    rig.record(&About { venue: "x".into(), seed: SEED, ..About::default() });
+    let mut judge = Judge::new();
+    rig.run_for(Duration::from_secs(40), &mut judge);
+    assert_clean(&judge);
+    let mut replay = Replay::new(fresh());
+    for row in rig.tape() {
+        let line = row.to_line();
+        let row = venuekit_session::tape::Row::parse(&line).expect("its own line");
+        replay.row(&row, &mut |_, _| {});
+    }
+    let (live, again) = (rig.session.report(), replay.session().report());
+    assert!(live.frames > 100 && live.books.values().any(|book| book.updates > 0));
+    assert_eq!(live, again, "SEED={SEED}");
+}
+
+/// One seed, one trace: nothing depends on anything but the arguments.
+pub fn a_seed_gives_one_trace(subject: &Subject) {
+    let run = |seed| crate::scenario::run(subject, seed, false).trace;
+    assert_eq!(run(SEED), run(SEED));
+    assert_ne!(run(SEED), run(SEED + 1));
+}
+
+/// A fetched snapshot that arrives after its connection was cut must not make the book live: nothing follows it.
+pub fn a_snapshot_that_outlives_its_connection_revives_nothing(subject: &Subject) {
+    let (mut rig, mut judge) = (rig(subject), Judge::new());
+    settle(&mut rig, &mut judge);
+    let (book, name) = a_book(&rig, subject);
+    let now = rig.now();
+    rig.front.inject(now, Command::all(Fault::SlowSnapshot(Duration::from_secs(2))));
+    strike(&mut rig, &name, Fault::Drop);
+    let lost =
+        rig.run_until(Duration::from_secs(20), &mut judge, |rig| rig.session.book(book, rig.now()).is_err());
+    assert!(lost, "SEED={SEED}: the loss was never noticed");
+    rig.run_for(Duration::from_millis(200), &mut judge);
+    rig.weather.down_until = Some(rig.now().mono.plus(Duration::from_secs(8)));
+    let now = rig.now();
+    rig.front.inject(now, Command::all(Fault::Close));
+    rig.run_for(Duration::from_secs(1), &mut judge);
+    let revived =
+        rig.run_until(Duration::from_secs(6), &mut judge, |rig| rig.session.book(book, rig.now()).is_ok());
+    assert!(!revived, "SEED={SEED}: a book went live without a connection");
+    settle(&mut rig, &mut judge);
+    assert_clean(&judge);
+}

@@ -1,0 +1,30 @@
+//! Seeded runs under faults: the small size of what `prove` runs in full.
+#[allow(dead_code, reason = "shared with the other tests of this folder")]
+mod common;
+
+use venuekit_testkit::scenario::{self, Subject};
+
+fn check(name: &str, subject: &Subject) {
+    let seeds: u64 = std::env::var("VENUEKIT_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    for seed in 0..seeds {
+        let outcome = scenario::run(subject, seed, false);
+        assert!(
+            outcome.is_clean(),
+            "SEED={seed}: {:#?} {:#?}\nrepeat: cargo run --release -p venuekit-testkit --example prove -- \
+             --venue {name} --seed {seed}",
+            outcome.judge.divergences,
+            outcome.unhealed,
+        );
+        assert!(outcome.judge.compared > 0, "SEED={seed}: no book was compared");
+    }
+}
+
+#[test]
+fn doex_never_diverges() {
+    check("doex", &common::doex());
+}
+
+#[test]
+fn duedex_never_diverges() {
+    check("duedex", &common::duedex());
+}
