@@ -159,14 +159,15 @@ mod tests {
     fn the_day_slides_and_a_jump_costs_no_more_than_what_is_kept() {
         let mut candles = Candles::new(0, 100);
         candles.trade(1000, 500, 1);
+        candles.trade(2000, 100, 1);
+        candles.roll(86_399_999);
+        assert_eq!((candles.day().high, candles.day().volume), (500, 2));
         candles.roll(86_400_000);
         assert_eq!(
-            candles.day().high,
-            500,
-            "the first minute has not left the day before it ended a day ago"
+            (candles.day().high, candles.day().volume),
+            (100, 0),
+            "1440 minutes, the open one included"
         );
-        candles.roll(86_460_000);
-        assert_eq!(candles.day().volume, 0);
         candles.roll(1_000_000 * 86_400_000);
         let minutes = candles.of(60_000).expect("kept");
         assert_eq!(minutes.len(), MINUTES_MAX);
