@@ -112,6 +112,8 @@ pub(crate) struct Line {
     pub(crate) current: Option<ConnId>,
     /// The one that will take over.
     pub(crate) next: Option<ConnId>,
+    /// Waits for another line to get in.
+    pub(crate) held: bool,
     /// Closes right after the proof of a login.
     pub(crate) login_strikes: u8,
     /// One stream at a time, since a subscription was answered by a close.

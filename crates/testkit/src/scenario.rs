@@ -10,7 +10,7 @@ use venuekit_sign::Credentials;
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
 use venuekit_types::Now;
-use venuekit_venue::{Channel, Venue};
+use venuekit_venue::Venue;
 
 use crate::oracle::Judge;
 use crate::rig::Rig;
@@ -140,7 +140,7 @@ pub fn unhealed(rig: &Rig<VenueSim>) -> Vec<String> {
     let mut found: Vec<String> = rig
         .session
         .streams()
-        .filter(|stream| stream.state != State::Live && stream.info.channel != Channel::Fills)
+        .filter(|stream| stream.state != State::Live)
         .map(|stream| {
             let (info, gap) = (stream.info, stream.gap);
             let why = gap.map(|gap| gap.to_string()).unwrap_or_default();

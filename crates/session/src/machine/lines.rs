@@ -37,15 +37,18 @@ impl Session {
             return;
         }
         let product = line.product;
-        if let Some(until) = self.products[product].host_down_until {
-            let knocking = self.conns.values().any(|c| c.product == product && c.phase == Phase::Opening);
-            if now.mono < until || knocking {
-                // Another line knocks; this one follows when it got in, or tries when the wait is over.
-                let later = until.max(now.mono.plus(self.limits.backoff_base));
-                self.timers.set(Timer::Retry(id), later);
-                return;
-            }
+        // While nobody is in, one line knocks at a time; the others are let in behind it.
+        let mut of_host = self.conns.values().filter(|c| c.product == product);
+        let inside = of_host.clone().any(|c| c.phase != Phase::Opening);
+        let knocking = of_host.any(|c| c.phase == Phase::Opening);
+        let until = self.products[product].host_down_until.unwrap_or_default();
+        if now.mono < until || (knocking && !inside) {
+            self.lines[id.0 as usize].held = true;
+            let later = until.max(now.mono.plus(self.limits.backoff_base));
+            self.timers.set(Timer::Retry(id), later);
+            return;
         }
+        self.lines[id.0 as usize].held = false;
         let conn = self.connect(now, id);
         self.lines[id.0 as usize].current = Some(conn);
     }
@@ -67,7 +70,7 @@ impl Session {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.phase = Phase::Quiet;
         conn.last_frame = now.mono;
-        let (product, line) = (conn.product, conn.line);
+        let product = conn.product;
         let socket = &self.venue.specs()[product].sockets[conn.socket];
         self.timers.cancel(Timer::Open(id));
         self.timers.set(Timer::Healthy(id), now.mono.plus(self.limits.healthy_after));
@@ -81,19 +84,13 @@ impl Session {
             self.timers.set(Timer::Age(id), now.mono.plus(age.saturating_sub(early)));
         }
         let quiet = socket.limits.quiet_start;
-        // The host is up: whoever waited may come.
-        let host = &mut self.products[product];
-        if host.host_down_until.take().is_some() {
-            for at in 0..self.lines.len() {
+        // The host is up: whoever was held may come.
+        self.products[product].host_down_until = None;
+        for at in 0..self.lines.len() {
+            if self.lines[at].product == product && core::mem::take(&mut self.lines[at].held) {
                 let other = LineId(u32::try_from(at).expect("fewer lines than streams"));
-                let waits = self.lines[at].product == product
-                    && self.lines[at].current.is_none()
-                    && other != line
-                    && self.timers.is_set(Timer::Retry(other));
-                if waits {
-                    let soon = core::time::Duration::from_millis(self.rng.u64(1..=1_000));
-                    self.timers.set_earlier(Timer::Retry(other), now.mono.plus(soon));
-                }
+                let soon = core::time::Duration::from_millis(self.rng.u64(1..=500));
+                self.timers.set_earlier(Timer::Retry(other), now.mono.plus(soon));
             }
         }
         self.emit(Event::Connected { conn: id, product });

@@ -487,6 +487,7 @@ impl Session {
                 backoff: Backoff::new(self.limits.backoff_base, self.limits.backoff_cap),
                 current: None,
                 next: None,
+                held: false,
                 login_strikes: 0,
                 isolate: false,
                 stopped: None,

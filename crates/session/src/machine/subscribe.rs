@@ -1,5 +1,7 @@
 //! Subscriptions: batched, paced, one at a time where the venue wants it, and every answer accounted for.
 
+use std::collections::BTreeSet;
+
 use venuekit_types::Now;
 use venuekit_venue::spec::Ack;
 use venuekit_venue::{AckOf, Control, Fault, Retry, Say, Topic};
@@ -31,17 +33,18 @@ impl Session {
         }
         let subscribe = matches!(first, Task::Subscribe(_));
         let most = if self.lines[conn.line.0 as usize].isolate { 1 } else { spec.batch.max(1) };
+        // A batch takes every task of one kind, but none that must stay behind another of its own stream.
         let mut streams: Vec<StreamId> = Vec::new();
-        while let Some(&task) = conn.queue.front() {
-            // A batch is a run of one kind: what follows an unsubscribe must stay behind it.
-            if streams.len() >= most || matches!(task, Task::Subscribe(_)) != subscribe {
-                break;
-            }
-            conn.queue.pop_front();
-            if !streams.contains(&task.stream()) {
+        let mut behind: BTreeSet<StreamId> = BTreeSet::new();
+        conn.queue.retain(|task| {
+            let same = matches!(task, Task::Subscribe(_)) == subscribe;
+            if same && streams.len() < most && !behind.contains(&task.stream()) {
                 streams.push(task.stream());
+                return false;
             }
-        }
+            behind.insert(task.stream());
+            true
+        });
         streams.retain(|stream| self.streams[stream.0 as usize].stopped.is_none());
         if streams.is_empty() {
             return true;
