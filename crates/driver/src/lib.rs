@@ -8,6 +8,7 @@ mod net;
 mod run;
 mod serve;
 mod socket;
+mod tape;
 mod tls;
 
 pub use address::{AddressError, check_address};
@@ -16,4 +17,5 @@ pub use error::{StartError, Stopped};
 pub use http::HttpError;
 pub use run::{Handle, Host, Options, Runner};
 pub use serve::{Remote, ServeError, ServeOptions, Server, serve};
+pub use tape::{Tape, TapeFileError, TapeStatus};
 pub use tls::{ClientTls, ServerTls, TlsError};

@@ -111,6 +111,11 @@ impl Net {
         }
     }
 
+    /// Whether anything that a connection says still counts.
+    pub(crate) fn is_open(&self, conn: ConnId) -> bool {
+        self.open.contains_key(&conn)
+    }
+
     /// Forgets a connection whose `Closed` was taken.
     pub(crate) fn forget(&mut self, conn: ConnId) {
         self.open.remove(&conn);

@@ -19,6 +19,7 @@ use crate::error::{StartError, Stopped};
 use crate::http::Http;
 use crate::net::{Happened, Net};
 use crate::socket::{CLOSE_WITHIN, Heard, Said};
+use crate::tape::Tape;
 use crate::tls::ClientTls;
 
 /// Batches and answers that wait for the session; their bytes have a bound of their own.
@@ -139,6 +140,7 @@ pub struct Runner<H> {
     clock: Clock,
     net: Net,
     http: Http,
+    tape: Option<Tape>,
     happened: mpsc::Receiver<Happened>,
     calls: mpsc::Receiver<Call>,
     /// What we found out ourselves while doing what the session wanted.
@@ -161,6 +163,7 @@ impl<H: Host> Runner<H> {
             clock: options.clock,
             net: Net::new(options.tls.clone(), sender.clone()),
             http: Http::new(options.tls, sender)?,
+            tape: None,
             happened,
             calls: receiver,
             found: VecDeque::new(),
@@ -169,6 +172,11 @@ impl<H: Host> Runner<H> {
             stopping: false,
         };
         Ok((runner, Handle { calls }))
+    }
+
+    /// Writes everything that the session is told, and everything it says, to a tape.
+    pub fn record(&mut self, tape: Tape) {
+        self.tape = Some(tape);
     }
 
     /// Runs until it is told to stop, then gives back the session, for its report, and the host.
@@ -208,6 +216,9 @@ impl<H: Host> Runner<H> {
             }
         }
         self.say_goodbye().await;
+        if let Some(tape) = self.tape {
+            tape.finish().await;
+        }
         (self.session, self.host)
     }
 
@@ -229,6 +240,10 @@ impl<H: Host> Runner<H> {
             Happened::Opened { conn } => self.feed(now, Input::Opened { conn }),
             Happened::Heard { conn, batch, _room } => {
                 for heard in batch {
+                    // Nothing more is wanted of a connection that the session has closed.
+                    if !self.net.is_open(conn) {
+                        break;
+                    }
                     match heard {
                         Heard::Message { data, .. } => self.feed(now, Input::Frame { conn, bytes: &data }),
                         Heard::Pong => self.feed(now, Input::Pong { conn }),
@@ -268,9 +283,13 @@ impl<H: Host> Runner<H> {
 
     /// Tells the session one thing and does everything that it wants for it.
     fn feed(&mut self, now: Now, input: Input<'_>) {
-        self.session.handle(now, input);
+        self.handle(now, input);
         loop {
-            match self.session.poll() {
+            let output = self.session.poll();
+            if let Some(tape) = &mut self.tape {
+                tape.output(now, &output);
+            }
+            match output {
                 Output::Connect { conn, url, max_message, max_frame } => {
                     self.net.connect(conn, url, max_message, max_frame);
                 }
@@ -300,9 +319,16 @@ impl<H: Host> Runner<H> {
                 Output::Wait(deadline) => {
                     self.deadline = deadline.map(|(at, _)| at);
                     let Some((id, value)) = self.answers.pop() else { break };
-                    self.session.handle(now, Input::Persisted { id, value });
+                    self.handle(now, Input::Persisted { id, value });
                 }
             }
         }
+    }
+
+    fn handle(&mut self, now: Now, input: Input<'_>) {
+        if let Some(tape) = &mut self.tape {
+            tape.input(now, &input);
+        }
+        self.session.handle(now, input);
     }
 }

@@ -17,7 +17,7 @@ use venuekit_session::{Config, Emission, Event as Told, HostOverride, Persist, P
 use venuekit_sign::Credentials;
 use venuekit_sim::{Front, FrontInput, FrontOutput, Response};
 use venuekit_types::{
-    Instrument, Kind, Mono, Now, Price, Qty, Scale, Status, Symbol, UnixNanos, parse_scaled,
+    Instrument, Kind, Mono, Now, Price, Qty, Scale, Side, Status, Symbol, UnixNanos, parse_scaled,
 };
 use venuekit_venue::spec::*;
 use venuekit_venue::*;
@@ -138,7 +138,10 @@ impl Venue for Tiny {
                 Event::Data(Data { topic, kind: DataKind::Update, ids: None, at: None, body })
             }
             (Some("order"), Some(market)) => {
-                let order = OrderPatch::new(market, message["orderId"].to_string());
+                let mut order = OrderPatch::new(market, message["orderId"].to_string());
+                order.side = Some(Side::Buy);
+                order.qty = Some(1.into());
+                order.status = Some(OrderStatus::New);
                 let body = out.put_rows([Row::Order(order)]);
                 let topic = Topic::account(Channel::Orders);
                 Event::Data(Data { topic, kind: DataKind::Update, ids: None, at: None, body })
@@ -311,6 +314,11 @@ pub fn well(input: &FrontInput<'_>, out: &mut Vec<FrontOutput>) {
 pub struct Lines(pub UnboundedReceiver<String>);
 
 impl Lines {
+    /// The next line.
+    pub async fn next(&mut self) -> String {
+        timeout(PATIENCE, self.0.recv()).await.expect("a line in time").expect("more lines")
+    }
+
     /// Waits for a line that holds a text, and gives it.
     pub async fn until(&mut self, part: &str) -> String {
         let mut passed = Vec::new();
@@ -329,6 +337,12 @@ pub struct Teller {
     lines: UnboundedSender<String>,
     epochs: u64,
     pub rounds: u64,
+}
+
+impl Teller {
+    pub fn new(lines: UnboundedSender<String>) -> Teller {
+        Teller { lines, epochs: 0, rounds: 0 }
+    }
 }
 
 impl Host for Teller {
@@ -385,7 +399,7 @@ pub fn private_config(rest: impl Into<String>, stream: impl Into<String>) -> Con
 pub fn run(venue: Arc<Tiny>, config: Config, options: Options) -> Running {
     let session = Session::new(venue, config).unwrap();
     let (lines, receiver) = unbounded_channel();
-    let (runner, handle) = Runner::new(session, Teller { lines, epochs: 0, rounds: 0 }, options).unwrap();
+    let (runner, handle) = Runner::new(session, Teller::new(lines), options).unwrap();
     Running { handle, lines: Lines(receiver), done: tokio::spawn(runner.run()) }
 }
 
