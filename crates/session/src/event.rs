@@ -252,7 +252,8 @@ pub struct BookChange {
     pub stream: StreamId,
     /// The book's generation.
     pub epoch: u64,
-    /// The first number it covers; a row counter where the venue sends none.
+    /// The first number it adds: within an epoch, always the one after the last message's. A row counter where the
+    /// venue sends none.
     pub first_seq: u64,
     /// The last number it covers.
     pub last_seq: u64,

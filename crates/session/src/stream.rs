@@ -234,6 +234,8 @@ pub(crate) struct Stream {
     pub(crate) gap: Option<Gap>,
     pub(crate) open_gap: Option<OpenGap>,
     pub(crate) epochs: EpochPool,
+    /// The number of the last book message told.
+    pub(crate) told_seq: u64,
     /// Rows told, for venues without numbers.
     pub(crate) row_counter: u64,
     pub(crate) stopped: Option<Fault>,
@@ -269,6 +271,7 @@ impl Stream {
             gap: None,
             open_gap: None,
             epochs: EpochPool::default(),
+            told_seq: 0,
             row_counter: 0,
             stopped: None,
             strikes: 0,

@@ -115,7 +115,7 @@ impl Judge {
             *book = Rebuilt { epoch: change.epoch, seq: change.last_seq, ..Rebuilt::default() };
         } else if change.epoch != book.epoch {
             complaint = Some(format!("a change of epoch {} in epoch {}", change.epoch, book.epoch));
-        } else if change.first_seq > book.seq + 1 || change.last_seq <= book.seq {
+        } else if change.first_seq != book.seq + 1 || change.last_seq < change.first_seq {
             complaint = Some(format!("{}..{} told after {}", change.first_seq, change.last_seq, book.seq));
         }
         book.seq = change.last_seq;

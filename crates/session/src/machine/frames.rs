@@ -211,10 +211,9 @@ impl Session {
         let epoch = feed.book.epoch();
         let mut replayed = 0;
         for held in feed.book.replayed() {
-            let (first_seq, last_seq) = match held.ids {
-                Some(ids) => (ids.first, ids.last),
-                None => (0, 0),
-            };
+            let Some(ids) = held.ids else { continue };
+            let (first_seq, last_seq) = (ids.first.max(s.told_seq.saturating_add(1)), ids.last);
+            s.told_seq = last_seq;
             let bids = self.arena.put_levels(held.bids.iter().copied());
             let asks = self.arena.put_levels(held.asks.iter().copied());
             let change = BookChange {
@@ -248,12 +247,15 @@ impl Session {
         let Some(feed) = s.primary.as_ref() else { return };
         let epoch = feed.book.epoch();
         let (first_seq, last_seq) = match update.ids {
-            Some(ids) => (ids.first, ids.last),
+            // A diff may reach back behind what was told; what it adds begins right after that.
+            Some(ids) if !is_snapshot => (ids.first.max(s.told_seq.saturating_add(1)), ids.last),
+            Some(ids) => (ids.last, ids.last),
             None => {
                 s.row_counter += 1;
                 (s.row_counter, s.row_counter)
             }
         };
+        s.told_seq = last_seq;
         if !is_snapshot {
             s.stats.updates += 1;
         }
@@ -284,6 +286,7 @@ impl Session {
                 s.row_counter
             }
         };
+        s.told_seq = seq;
         let epoch = view.epoch();
         let bids = self.arena.put_levels(view.bids());
         let asks = self.arena.put_levels(view.asks());
