@@ -35,7 +35,6 @@ pub(crate) struct VenueState {
 /// One stream.
 #[derive(Clone, Debug)]
 pub(crate) struct StreamLine {
-    pub(crate) channel: Channel,
     pub(crate) label: Cow<'static, str>,
     pub(crate) symbol: Option<Symbol>,
     pub(crate) state: State,

@@ -3,6 +3,7 @@
 //! `VENUEKIT_<VENUE>_API_KEY` and `_API_SECRET`, or the short `<VENUE>_KEY` and `_SECRET`; each also as `…_FILE`,
 //! which names a file that holds the value.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -43,6 +44,25 @@ pub enum CredentialsError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// Credentials by venue id.
+pub type Accounts = BTreeMap<String, Credentials>;
+
+/// The credentials of every venue that has any; `lookup` reads one variable.
+///
+/// **Errors**: [`CredentialsError`] when some are there and cannot be used.
+pub fn accounts<'a>(
+    venues: impl IntoIterator<Item = &'a str>,
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Accounts, CredentialsError> {
+    let mut accounts = Accounts::new();
+    for venue in venues {
+        if let Some(found) = credentials(venue, lookup)? {
+            accounts.insert(venue.to_owned(), found);
+        }
+    }
+    Ok(accounts)
 }
 
 /// The credentials of a venue, if the environment holds any; `lookup` reads one variable.

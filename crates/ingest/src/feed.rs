@@ -18,7 +18,7 @@ use venuekit_session::{
     Command, Emission, Event, GapHealed, GapOpened, Persist, PersistId, Session, StreamId, StreamInfo,
 };
 use venuekit_sign::Credentials;
-use venuekit_store::{Gap, InstrumentSeen, Market, Row};
+use venuekit_store::{Gap, InstrumentSeen, Market, Resume, Row};
 use venuekit_types::{Mono, Now, Scale, Scaled, Symbol, UnixNanos};
 use venuekit_venue::{Broken, Channel, Fault, FaultKind, MarketId};
 
@@ -58,8 +58,8 @@ pub(crate) struct FeedParts {
     pub(crate) metrics: VenueMetrics,
     pub(crate) wishes: mpsc::Sender<Wish>,
     pub(crate) notices: mpsc::Sender<Notice>,
-    /// Gaps of an earlier run that wait for their stream to be whole.
-    pub(crate) open_gaps: Vec<Gap>,
+    /// Where an earlier run left off.
+    pub(crate) resume: Resume,
     /// For naming the key, and for keeping it out of what the venue says.
     pub(crate) credentials: Option<Credentials>,
 }
@@ -187,7 +187,7 @@ impl Feed {
         Some((stream, market))
     }
 
-    fn on_stream(&mut self, info: &StreamInfo) {
+    fn on_stream(&mut self, now: Now, info: &StreamInfo) {
         let at = info.stream.0 as usize;
         let scales = (info.price_scale, info.qty_scale);
         if let Some(known) = self.streams.get_mut(at) {
@@ -197,10 +197,7 @@ impl Feed {
         debug_assert_eq!(at, self.streams.len(), "streams are numbered as they come");
         let market = info.symbol.clone().map(|symbol| Market { venue: Arc::clone(&self.venue), symbol });
         let label = rows::label(info.channel);
-        let (earlier, others) = std::mem::take(&mut self.parts.open_gaps)
-            .into_iter()
-            .partition(|gap| Some(&gap.market) == market.as_ref() && gap.channel == label);
-        self.parts.open_gaps = others;
+        let earlier = self.earlier_gaps(now, info.stream, market.as_ref(), &label);
         self.streams.push(Stream {
             channel: info.channel,
             label,
@@ -216,6 +213,22 @@ impl Feed {
             self.unannounced.push(info.stream);
         }
         self.urgent = true;
+    }
+
+    /// What an earlier run left open, and the time in which none ran: both end when the stream is live.
+    fn earlier_gaps(&mut self, now: Now, id: StreamId, market: Option<&Market>, channel: &str) -> Vec<Gap> {
+        let is_ours = |of: &Market, name: &str| Some(of) == market && name == channel;
+        let open_gaps = std::mem::take(&mut self.parts.resume.open_gaps).into_iter();
+        let (mut ours, others): (Vec<Gap>, _) = open_gaps.partition(|gap| is_ours(&gap.market, &gap.channel));
+        self.parts.resume.open_gaps = others;
+        let cursors = &self.parts.resume.cursors;
+        if let Some(cursor) = cursors.iter().find(|cursor| is_ours(&cursor.market, &cursor.channel)) {
+            let gap = rows::not_running_gap(cursor, now.wall);
+            self.put(id, Row::Gap(Box::new(gap.clone())));
+            ours.push(gap);
+        }
+        self.tally.gaps_opened += u64::try_from(ours.len()).unwrap_or(u64::MAX);
+        ours
     }
 
     fn on_book(&mut self, emission: Emission<'_>, change: &venuekit_session::BookChange) {
@@ -298,6 +311,7 @@ impl Feed {
         }
         let channel = stream.channel;
         for mut gap in std::mem::take(&mut stream.earlier) {
+            self.tally.gaps_healed += 1;
             gap.healed_at = Some(now.wall);
             self.put(id, Row::Gap(Box::new(gap)));
         }
@@ -526,7 +540,6 @@ impl Feed {
                 self.parts.metrics.book(market.symbol.as_str(), status.state);
             }
             board.streams.push(StreamLine {
-                channel: stream.channel,
                 label: stream.label.clone(),
                 symbol: status.info.symbol.clone(),
                 state: status.state,
@@ -591,7 +604,7 @@ impl Host for Feed {
                 let _ = self.following(*stream);
             }
             Event::Committed { .. } => {}
-            Event::Stream(info) => self.on_stream(info),
+            Event::Stream(info) => self.on_stream(now, info),
             Event::Instrument { product, market } => self.instruments.push((*product, *market)),
             Event::UnknownSymbol { symbol, candidates } => {
                 self.unknown.push((symbol.clone(), candidates.clone()));
@@ -643,3 +656,6 @@ impl Host for Feed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,6 +131,21 @@ pub(crate) fn gap(opened: &GapOpened, market: &Market, channel: Cow<'static, str
     }
 }
 
+/// The time since an earlier run, in which nobody listened.
+pub(crate) fn not_running_gap(cursor: &store::Cursor, now: UnixNanos) -> store::Gap {
+    let has_epoch = cursor.epoch > 0;
+    store::Gap {
+        market: cursor.market.clone(),
+        channel: cursor.channel.clone(),
+        epoch: has_epoch.then_some(cursor.epoch),
+        from_seq: has_epoch.then(|| cursor.last_seq.saturating_add(1)),
+        to_seq: None,
+        cause: Cow::Borrowed("not_running"),
+        detected_at: now,
+        healed_at: None,
+    }
+}
+
 /// The last number before the one that came instead, where it came too far ahead.
 fn last_missing(lost: &Lost, from: u64) -> Option<u64> {
     let got = lost.got.filter(|_| lost.cause == Cause::Sequence)?;

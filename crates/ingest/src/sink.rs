@@ -308,3 +308,6 @@ fn reason(error: &SinkError) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

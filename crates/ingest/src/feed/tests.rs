@@ -1,0 +1,334 @@
+//! A session against the simulator in virtual time, its events made into rows and stored.
+
+use std::collections::BTreeMap;
+
+use venuekit_session::{Config as SessionConfig, Input, Want};
+use venuekit_sim::faults::FaultPlan;
+use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
+use venuekit_store::{Batch, BookChange, OpenMode, Reader, Sink as _, Sqlite, World};
+use venuekit_testkit::{Rig, Watch};
+
+use super::*;
+use crate::metrics::Metrics;
+
+/// A feed as a watch of a rig. It answers no epochs: the rig does.
+struct Kept {
+    feed: Feed,
+}
+
+impl Watch<VenueSim> for Kept {
+    fn event(&mut self, now: Now, emission: Emission<'_>, _: &VenueSim) {
+        self.feed.event(now, emission);
+    }
+
+    fn round(&mut self, now: Now, session: &Session, _: &VenueSim) {
+        self.feed.round(now, session);
+    }
+}
+
+struct Bench {
+    rig: Rig<VenueSim>,
+    kept: Kept,
+    queue: Arc<Queue>,
+    board: Arc<VenueBoard>,
+    wishes: mpsc::Receiver<Wish>,
+    notices: mpsc::Receiver<Notice>,
+    rows: Vec<Row>,
+}
+
+impl Bench {
+    fn new(venue: &str, wants: Vec<Want>, queue_rows: usize, faults: &FaultPlan, resume: Resume) -> Bench {
+        let start = Rig::<VenueSim>::epoch();
+        let sim = SimConfig { rate: 40, history: 10_000, ..SimConfig::new(7, start) }.with_faults(faults);
+        let credentials = (venue == "duedex").then(|| Keys::from_seed(7).duedex);
+        let front = Sim::new(sim).into_venues().into_iter().find(|front| front.name() == venue);
+        let config = SessionConfig { wants, seed: 7, ..SessionConfig::default() };
+        let adapter = venuekit_registry::venue(venue).expect("known");
+        let session = Session::new(adapter, config).expect("fits");
+        let queue = Arc::new(Queue::new(queue_rows));
+        let board = Arc::new(VenueBoard::new(venue));
+        let (wish, wishes) = mpsc::channel(64);
+        let (notify, notices) = mpsc::channel(64);
+        let feed = Feed::new(FeedParts {
+            index: 0,
+            board: Arc::clone(&board),
+            queue: Arc::clone(&queue),
+            metrics: Arc::new(Metrics::new()).venue(venue),
+            wishes: wish,
+            notices: notify,
+            resume,
+            credentials,
+        });
+        let rig = Rig::new(session, front.expect("simulated"), start, 7);
+        Bench { rig, kept: Kept { feed }, queue, board, wishes, notices, rows: Vec::new() }
+    }
+
+    fn public(venue: &str) -> Vec<Want> {
+        let config = crate::Config::default_sim();
+        config.venues.into_iter().find(|config| config.id == venue).expect("known").wants
+    }
+
+    /// Lets time pass, and hands on what the feed wishes; takes rows every `slice` when `takes`.
+    fn run(&mut self, slices: u32, slice: Duration, takes: bool) {
+        for _ in 0..slices {
+            self.rig.run_for(slice, &mut self.kept);
+            while let Ok(wish) = self.wishes.try_recv() {
+                match wish {
+                    Wish::Command(command) => self.rig.tell(Input::Command(command), &mut self.kept),
+                    Wish::Persisted(..) => panic!("the rig answers epochs"),
+                }
+            }
+            if takes {
+                self.take();
+            }
+        }
+    }
+
+    fn take(&mut self) {
+        while self.queue.depth() > 0 {
+            let work = self.queue.take(usize::MAX, Duration::ZERO);
+            let items = work.chunks.into_iter().flat_map(|chunk| chunk.items);
+            self.rows.extend(items.map(|item| item.row));
+        }
+    }
+
+    fn finish(&mut self) {
+        let now = self.rig.now();
+        self.kept.feed.finish(now, &self.rig.session);
+        self.take();
+    }
+
+    fn tally(&self) -> Tally {
+        self.board.lock().tally.clone()
+    }
+}
+
+/// Book rows by market and epoch, in the order they were told.
+fn epochs(rows: &[Row]) -> BTreeMap<(Market, u64), Vec<&BookChange>> {
+    let mut epochs: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        if let Row::BookChange(change) = row {
+            epochs.entry((change.market.clone(), change.epoch)).or_default().push(change);
+        }
+    }
+    epochs
+}
+
+/// The rows of each epoch begin with a snapshot, link without a hole, and rebuild to the true book where they end.
+/// Gives how many books were compared.
+fn check_books(rows: &[Row], front: &VenueSim) -> usize {
+    let mut compared = 0;
+    for ((market, epoch), rows) in epochs(rows) {
+        let (mut bids, mut asks) = (BTreeMap::new(), BTreeMap::new());
+        let mut last = None;
+        for change in &rows {
+            assert_eq!(change.is_snapshot, last.is_none(), "{market} {epoch}: a snapshot, once, first");
+            if change.is_snapshot {
+                assert_eq!(change.first_seq, change.last_seq);
+            } else {
+                assert_eq!(Some(change.first_seq), last.map(|last: u64| last + 1), "{market} {epoch}");
+            }
+            last = Some(change.last_seq);
+            for (side, levels) in [(&mut bids, &change.bids), (&mut asks, &change.asks)] {
+                for level in levels {
+                    side.insert(level.price, level.qty);
+                }
+                side.retain(|_, qty| qty.0 != 0);
+            }
+        }
+        // A truth that is forgotten, or of an earlier generation, cannot be compared.
+        let seq = last.expect("at least the snapshot");
+        let truth = (0..50).rev().find_map(|at| front.book_at(market.symbol.as_str(), at, seq));
+        let Some(truth) = truth else { continue };
+        let ours = |side: &BTreeMap<_, _>| side.iter().map(|(p, q)| (*p, *q)).collect::<Vec<_>>();
+        let theirs = |levels: &[venuekit_types::Level]| {
+            let mut pairs: Vec<_> = levels.iter().map(|level| (level.price, level.qty)).collect();
+            pairs.sort();
+            pairs
+        };
+        if ours(&bids) == theirs(&truth.bids) && ours(&asks) == theirs(&truth.asks) {
+            compared += 1;
+        } else {
+            // The same number was used again in a later generation of the simulator.
+            assert!(truth.generation > 0, "{market} {epoch} at {seq} differs from the truth");
+        }
+    }
+    compared
+}
+
+/// Gap rows by key, with whether they are healed at the end.
+fn gaps(rows: &[Row]) -> BTreeMap<(Market, String, UnixNanos), (String, bool)> {
+    let mut gaps = BTreeMap::new();
+    for row in rows {
+        if let Row::Gap(gap) = row {
+            let key = (gap.market.clone(), gap.channel.to_string(), gap.detected_at);
+            let is_new = gaps.insert(key, (gap.cause.to_string(), gap.healed_at.is_some())).is_none();
+            assert!(is_new || gap.healed_at.is_some(), "a gap is written twice only to heal it: {gap:?}");
+        }
+    }
+    gaps
+}
+
+#[test]
+fn under_faults_the_rows_still_rebuild_to_the_truth_and_every_gap_heals() {
+    for venue in ["doex", "duedex"] {
+        let faults = FaultPlan { restart_every: None, ..FaultPlan::profile("heavy", 7).expect("known") };
+        let mut bench = Bench::new(venue, Bench::public(venue), 1_000_000, &faults, Resume::default());
+        bench.run(20, Duration::from_secs(1), true);
+        let now = bench.rig.now();
+        bench.rig.front.set_faults(now, FaultPlan::default());
+        bench.rig.front.set_rate(now, 10);
+        bench.run(60, Duration::from_secs(1), true);
+        bench.finish();
+        let compared = check_books(&bench.rows, &bench.rig.front);
+        let gaps = gaps(&bench.rows);
+        assert!(compared >= 4 && gaps.len() >= 10, "{venue}: {compared} books, {} gaps", gaps.len());
+        let open: Vec<_> = gaps.iter().filter(|(_, (_, is_healed))| !is_healed).collect();
+        assert!(open.is_empty(), "{venue}: {open:?}");
+        let tally = bench.tally();
+        assert_eq!((tally.gaps_opened, tally.gaps_open), (gaps.len() as u64, 0), "{venue}");
+        assert_eq!(tally.gaps_healed, tally.gaps_opened, "{venue}");
+        assert_eq!(tally.shed_rows, 0, "{venue}");
+
+        // Exactly once: the same rows again change nothing.
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("t.db");
+        let world = World::Sim { run_id: "7".to_owned() };
+        let mut sink = Sqlite::open(&path, &world, OpenMode::Resume).expect("opens");
+        let rows = bench.rows.iter().filter(|row| !matches!(row, Row::Ticker(_))).cloned().collect();
+        let batch = Batch { rows, cursors: Vec::new() };
+        let first = sink.commit(&batch).expect("stores").total();
+        assert_eq!((first.refused, first.dup), (0, 0), "{venue}");
+        let again = sink.commit(&batch).expect("stores").total();
+        assert_eq!((again.new, again.refused, again.healed), (0, 0, 0), "{venue}: {again:?}");
+        let markets = Reader::open(&path).expect("opens").counts().expect("counts");
+        assert_eq!(markets.len(), if venue == "doex" { 5 } else { 4 });
+        assert!(
+            markets.iter().all(|m| m.trades > 0 && m.book_changes > 0 && m.open_gaps == 0),
+            "{markets:?}"
+        );
+    }
+}
+
+/// S5: a sink that stands still costs rows, by name, and neither memory nor the session's time.
+#[test]
+fn a_sink_that_stands_still_sheds_by_name_and_the_streams_heal() {
+    for venue in ["doex", "duedex"] {
+        let mut bench =
+            Bench::new(venue, Bench::public(venue), 400, &FaultPlan::default(), Resume::default());
+        bench.run(5, Duration::from_millis(200), true);
+        assert_eq!(bench.tally().shed_rows, 0, "{venue}: it keeps up");
+        bench.run(300, Duration::from_millis(200), false);
+        let depth = bench.queue.depth();
+        // Whole, but for one round's rows and gaps that close what is written.
+        assert!(depth <= 500, "{venue}: {depth} rows wait");
+        let lost = bench.tally().shed_rows;
+        assert!(lost > 1_000, "{venue}: {lost} rows shed in a minute");
+        {
+            let state = bench.board.lock();
+            let shed: Vec<_> = state.streams.iter().filter(|stream| stream.shed).collect();
+            assert!(shed.len() >= 5 && shed.iter().all(|stream| !stream.is_ready()), "{venue}: {shed:?}");
+        }
+        bench.take();
+        bench.run(100, Duration::from_millis(200), true);
+        bench.finish();
+        let after = bench.tally();
+        assert!(bench.board.lock().streams.iter().all(|stream| !stream.shed), "{venue}");
+        let gaps = gaps(&bench.rows);
+        let shed: Vec<_> = gaps.values().filter(|(cause, _)| cause == "shed").collect();
+        assert!(!shed.is_empty() && shed.iter().all(|(_, is_healed)| *is_healed), "{venue}: {gaps:?}");
+        assert!(gaps.values().all(|(_, is_healed)| *is_healed), "{venue}: {gaps:?}");
+        assert_eq!(after.gaps_opened, gaps.len() as u64, "{venue}");
+        assert_eq!(after.gaps_open, 0, "{venue}");
+        // Each book begins again with an epoch after the gap, and no row hangs in the air.
+        let markets = if venue == "doex" { 5 } else { 4 };
+        assert!(epochs(&bench.rows).len() >= 2 * markets, "{venue}");
+        assert!(check_books(&bench.rows, &bench.rig.front) >= markets, "{venue}");
+    }
+}
+
+#[test]
+fn books_are_announced_once_with_their_touch() {
+    let mut bench =
+        Bench::new("duedex", Bench::public("duedex"), 100_000, &FaultPlan::default(), Resume::default());
+    bench.run(10, Duration::from_millis(200), true);
+    let mut told = Vec::new();
+    while let Ok(notice) = bench.notices.try_recv() {
+        let Notice::Book { venue, symbol, bid: Some(bid), ask: Some(ask), seq: Some(_) } = notice else {
+            panic!("not a whole book: {notice:?}")
+        };
+        assert_eq!(&*venue, "duedex");
+        let number = |price: Scaled| price.to_string().parse::<rust_decimal::Decimal>().expect("a number");
+        assert!(number(bid) < number(ask), "{symbol}: {bid} / {ask}");
+        told.push(symbol.to_string());
+    }
+    told.sort();
+    assert_eq!(told, ["BTC/USD:BTC", "BTC/USDT:USDT", "ETH/USDT:USDT", "LINK/USDT:USDT"]);
+}
+
+#[test]
+fn an_unknown_symbol_is_told_with_its_nearest() {
+    let wants = vec![Want::new("BTC/USDT:USTD", Channel::Book), Want::new("ETHUSDT", Channel::Book)];
+    let mut bench = Bench::new("doex", wants, 1_000, &FaultPlan::default(), Resume::default());
+    bench.run(5, Duration::from_millis(200), true);
+    let mut told = BTreeMap::new();
+    while let Ok(notice) = bench.notices.try_recv() {
+        if let Notice::UnknownSymbol { symbol, candidates, .. } = notice {
+            told.insert(symbol, candidates);
+        }
+    }
+    assert_eq!(told["BTC/USDT:USTD"][0], "BTC/USDT:USDT", "{told:?}");
+    assert_eq!(told["ETHUSDT"], ["ETH/USDT", "ETH/USDT:USDT"], "ambiguous between spot and futures");
+}
+
+#[test]
+fn the_time_between_two_runs_is_a_gap_that_ends_with_the_stream_live() {
+    let market = Market::new("duedex", "BTC/USD:BTC".parse().expect("a symbol"));
+    let start = Rig::<VenueSim>::epoch();
+    let cursor = venuekit_store::Cursor {
+        market: market.clone(),
+        channel: "book".into(),
+        epoch: 3,
+        last_seq: 40,
+        ts_local: UnixNanos(5),
+    };
+    let earlier = Gap {
+        market: market.clone(),
+        channel: "trades".into(),
+        epoch: None,
+        from_seq: None,
+        to_seq: None,
+        cause: "closed".into(),
+        detected_at: UnixNanos(4),
+        healed_at: None,
+    };
+    let resume = Resume { cursors: vec![cursor], open_gaps: vec![earlier.clone()] };
+    let mut bench = Bench::new("duedex", Bench::public("duedex"), 100_000, &FaultPlan::default(), resume);
+    bench.run(10, Duration::from_millis(200), true);
+    bench.finish();
+    let found = gaps(&bench.rows);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.values().all(|(_, is_healed)| *is_healed), "{found:?}");
+    let written: Vec<&Gap> = bench
+        .rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::Gap(gap) if gap.cause == "not_running" => Some(&**gap),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(written.len(), 2, "opened and healed");
+    assert_eq!((written[0].epoch, written[0].from_seq), (Some(3), Some(41)));
+    assert!(written[0].detected_at >= start.wall && written[0].healed_at.is_none());
+    let healed = Gap { healed_at: written[1].healed_at, ..written[0].clone() };
+    assert_eq!(written[1], &healed);
+}
+
+#[test]
+fn what_a_peer_says_passes_without_our_key_and_secret() {
+    let bench = Bench::new("duedex", Bench::public("duedex"), 10, &FaultPlan::default(), Resume::default());
+    let account = bench.kept.feed.parts.credentials.clone().expect("given");
+    let secret = String::from_utf8(account.secret.expose().to_vec()).expect("text");
+    let words = bench.kept.feed.clean(&format!("no key {} with {secret}!", account.key));
+    assert_eq!(words, "no key REDACTED with REDACTED!");
+}

@@ -1,0 +1,199 @@
+//! Health and numbers over HTTP: `/livez`, `/readyz`, `/metrics`.
+//!
+//! `/livez` says that the process moves and looks at nothing else, so that a venue's outage restarts nobody. `/readyz`
+//! says that every stream delivers and every row is stored, and names what does not.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use venuekit_driver::Clock;
+use venuekit_types::Now;
+
+use crate::board::{Board, StreamLine, VenueBoard};
+use crate::error::IngestError;
+use crate::metrics::Metrics;
+
+/// Without a beat for so long, the runtime is wedged.
+const BEAT_WITHIN: Duration = Duration::from_secs(5);
+/// A transaction that takes longer holds everything up.
+const COMMIT_WITHIN: Duration = Duration::from_secs(1);
+
+/// What health is read from.
+#[derive(Clone)]
+pub(crate) struct Health {
+    pub(crate) board: Arc<Board>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
+}
+
+/// One thing that must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) is_ok: bool,
+    /// What, and how it is.
+    pub(crate) text: String,
+}
+
+/// Listens: where it shall, or on the usual port, or on any free one when that is taken.
+pub(crate) async fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, IngestError> {
+    let wanted = listen.unwrap_or(crate::config::DEFAULT_HEALTH);
+    match TcpListener::bind(wanted).await {
+        Ok(listener) => Ok(listener),
+        Err(_) if listen.is_none() => {
+            let any = SocketAddr::new(wanted.ip(), 0);
+            TcpListener::bind(any).await.map_err(|source| IngestError::Health { listen: any, source })
+        }
+        Err(source) => Err(IngestError::Health { listen: wanted, source }),
+    }
+}
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, health: Health) {
+    // It ends only with the listener.
+    if let Err(error) = axum::serve(listener, router(health)).await {
+        tracing::error!("health is no longer served: {error}");
+    }
+}
+
+fn router(health: Health) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/healthz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(health)
+}
+
+async fn livez(State(health): State<Health>) -> Response {
+    let since = health.clock.now().mono.since(health.board.last_beat());
+    if since < BEAT_WITHIN {
+        (StatusCode::OK, "ok\n").into_response()
+    } else {
+        let text = format!("the event loop has not moved for {} s\n", since.as_secs());
+        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    }
+}
+
+async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let checks = health.checks();
+    let is_ok = checks.iter().all(|check| check.is_ok);
+    let status = if is_ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let wants =
+        |kind: &str| headers.get(header::ACCEPT).is_some_and(|value| value.as_bytes() == kind.as_bytes());
+    if wants("application/json") {
+        return (status, [(header::CONTENT_TYPE, "application/json")], json(&checks, is_ok)).into_response();
+    }
+    let is_verbose = query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
+    (status, text(&checks, is_ok, is_verbose)).into_response()
+}
+
+async fn metrics(State(health): State<Health>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, health.metrics.render()).into_response()
+}
+
+/// Every check when it is asked for, else those that fail.
+fn text(checks: &[Check], is_ok: bool, is_verbose: bool) -> String {
+    let mut text = String::new();
+    for check in checks.iter().filter(|check| is_verbose || !check.is_ok) {
+        let mark = if check.is_ok { '+' } else { '-' };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "[{mark}]{}", check.text);
+    }
+    text.push_str(if is_ok { "ready\n" } else { "not ready\n" });
+    text
+}
+
+fn json(checks: &[Check], is_ok: bool) -> String {
+    let word = |is_ok| if is_ok { "pass" } else { "fail" };
+    let all: Vec<_> = checks
+        .iter()
+        .map(|check| serde_json::json!({ "status": word(check.is_ok), "output": check.text }))
+        .collect();
+    let version = env!("CARGO_PKG_VERSION");
+    serde_json::json!({ "status": word(is_ok), "version": version, "checks": all }).to_string()
+}
+
+impl Health {
+    /// Everything that must hold, as it stands now.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        let now = self.clock.now();
+        let mut checks = vec![self.sink(now)];
+        if self.board.is_draining() {
+            checks.push(Check { is_ok: false, text: "draining".to_owned() });
+        }
+        for venue in &self.board.venues {
+            venue_checks(venue, now, &mut checks);
+        }
+        checks
+    }
+
+    fn sink(&self, now: Now) -> Check {
+        let sink = self.board.sink.lock();
+        let slow = sink.busy_since.map(|since| now.mono.since(since)).filter(|span| *span > COMMIT_WITHIN);
+        match (&sink.trouble, slow) {
+            (Some((since, why)), _) => {
+                let seconds = now.mono.since(*since).as_secs();
+                Check { is_ok: false, text: format!("sink failing for {seconds}s: {why}") }
+            }
+            (None, Some(span)) => {
+                Check { is_ok: false, text: format!("sink busy with one commit for {}s", span.as_secs()) }
+            }
+            (None, None) => Check { is_ok: true, text: format!("sink ok rows={}", sink.total().new) },
+        }
+    }
+}
+
+fn venue_checks(board: &VenueBoard, now: Now, checks: &mut Vec<Check>) {
+    let state = board.lock();
+    let venue = &board.venue;
+    if state.streams.is_empty() {
+        let why = state.fault.as_deref().unwrap_or("its instruments have not come yet");
+        checks.push(Check { is_ok: false, text: format!("{venue} follows nothing yet: {why}") });
+    }
+    if let Some(why) = &state.credentials {
+        checks.push(Check { is_ok: false, text: format!("{venue} credentials {why}") });
+    }
+    checks.extend(state.streams.iter().map(|stream| stream_check(venue, stream, now)));
+}
+
+fn stream_check(venue: &str, stream: &StreamLine, now: Now) -> Check {
+    let mut text = venue.to_owned();
+    // Writing to a string cannot fail.
+    if let Some(symbol) = &stream.symbol {
+        let _ = write!(text, "/{symbol}");
+    }
+    let _ = write!(text, " {} ", stream.label);
+    match (&stream.stopped, stream.shed, stream.gap) {
+        (Some(why), _, _) => {
+            let _ = write!(text, "stopped: {why}");
+        }
+        (None, true, _) => {
+            let _ = write!(text, "{}: rows were shed, the sink is too slow", stream.state);
+        }
+        (None, false, Some(gap)) if !stream.is_ready() => {
+            let _ = write!(text, "{}: {gap}", stream.state);
+        }
+        (None, false, _) => {
+            let _ = write!(text, "{}", stream.state);
+        }
+    }
+    if let Some(seq) = stream.seq {
+        let _ = write!(text, " seq={seq}");
+    }
+    if stream.last_data.0 > 0 {
+        let tenths = now.wall.since(stream.last_data).max(0) / 100_000_000;
+        let _ = write!(text, " age={}.{}s", tenths / 10, tenths % 10);
+    } else {
+        text.push_str(" age=never");
+    }
+    Check { is_ok: stream.is_ready(), text }
+}

@@ -1,0 +1,418 @@
+//! The run itself: puts the parts together, watches them, and takes them apart in the order that loses nothing.
+//!
+//! Down the stream on the way out: sessions stop, the queue empties, the sink commits, and only then is there a summary.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use venuekit_driver::{ClientTls, Clock, Handle, Options, Runner};
+use venuekit_session::{Config as SessionConfig, ConfigError as Unfit, Report, Session, Want};
+use venuekit_sign::Credentials;
+use venuekit_store::{OpenMode, Resume, Sink, Sqlite, World};
+use venuekit_venue::{Channel, Venue};
+
+use crate::board::Board;
+use crate::config::{Config, Private, VenueConfig};
+use crate::console::Console;
+use crate::credentials::Accounts;
+use crate::error::IngestError;
+use crate::feed::{Feed, FeedParts, Notice, Wish};
+use crate::health::{self, Health};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::simulator::Simulator;
+use crate::sink::{Drained, Writer};
+use crate::status::Status;
+use crate::summary::{Ended, Summary};
+use crate::world;
+
+/// When no venue has answered by then, the run ends instead of waiting for ever.
+const REACHED_WITHIN: Duration = Duration::from_secs(20);
+/// How long connections may take to close.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long the sink may take to store what is left.
+const DRAIN_WITHIN: Duration = Duration::from_secs(15);
+/// How long a sink that was given up may take to notice.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(10);
+/// The accounts' own channels.
+const PRIVATE: [Channel; 4] = [Channel::Orders, Channel::Positions, Channel::Balances, Channel::Fills];
+
+/// What a run is given besides its config.
+#[derive(Default)]
+pub struct RunOptions {
+    /// Credentials by venue, as [`crate::accounts`] finds them.
+    pub accounts: Accounts,
+    /// The file that takes what each session made of what it saw, as JSON.
+    pub report: Option<PathBuf>,
+    /// Called once, when everything has begun.
+    pub on_start: Option<Box<dyn FnOnce(&Started) + Send>>,
+}
+
+/// A run that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Where health is served.
+    pub health: SocketAddr,
+    /// Whose data it is.
+    pub world: World,
+    /// Where an earlier simulator run was moved, if it was in the way.
+    pub set_aside: Option<PathBuf>,
+}
+
+/// Runs until it is asked to end; the last line of its data is the summary.
+///
+/// `shutdown` says when to end; dropping the returned future instead loses what was not yet stored.
+///
+/// **Errors**: [`IngestError`], whose [`IngestError::exit`] is the exit code. What was stored by then stays.
+pub async fn run(
+    config: Config,
+    options: RunOptions,
+    mut console: Console,
+    shutdown: impl Future<Output = Ended>,
+) -> Result<Summary, IngestError> {
+    let clock = Clock::start();
+    let embedded: Vec<&str> =
+        config.venues.iter().filter(|venue| venue.is_embedded()).map(|venue| venue.id.as_str()).collect();
+    let simulator = match embedded.as_slice() {
+        [] => None,
+        venues => Some(Simulator::start(&config.sim, venues, clock).await?),
+    };
+    let world = world::find(&config.venues, simulator.as_ref().map(Simulator::run)).await?;
+    let mode = match simulator {
+        Some(_) if config.sink.is_default_path => OpenMode::NewSimRun,
+        _ => OpenMode::Resume,
+    };
+    let mut sink = Sqlite::open(&config.sink.path, &world, mode)?;
+    let set_aside = sink.set_aside().map(Path::to_path_buf);
+    if let Some(aside) = &set_aside {
+        console.note(&format!("an earlier simulator run is kept as {}", aside.display()));
+    }
+    let resume = sink.resume()?;
+    let mut parts = Parts::start(&config, &options.accounts, sink, resume, simulator, clock).await?;
+    let health = parts.health_at;
+    let path = config.sink.path.display();
+    console.note(&format!("{world}, into {path}; health on http://{health}/readyz?verbose"));
+    if let Some(on_start) = options.on_start {
+        on_start(&Started { health, world, set_aside });
+    }
+    let outcome = parts.watch(&mut console, shutdown).await;
+    let (reports, drained) = parts.drain().await;
+    let ended = outcome?;
+    drained?;
+    let environments =
+        config.venues.iter().map(|venue| (venue.id.clone(), venue.environment.clone())).collect();
+    let ran_for = clock.now().mono.since(venuekit_types::Mono(0));
+    let summary = Summary::new(environments, config.sink.path.clone(), ran_for, &parts.board, reports, ended);
+    if let Some(path) = options.report {
+        write_private(&path, &summary.reports_json()).await?;
+    }
+    console.answer(&if console.json { summary.to_json() } else { summary.to_string() });
+    Ok(summary)
+}
+
+/// Everything that moves.
+struct Parts {
+    board: Arc<Board>,
+    metrics: Arc<Metrics>,
+    queue: Arc<Queue>,
+    clock: Clock,
+    sessions: Vec<Running>,
+    notices: mpsc::Receiver<Notice>,
+    writer: Option<std::thread::JoinHandle<Drained>>,
+    /// Resolves when the writer has ended.
+    written: oneshot::Receiver<()>,
+    health: JoinHandle<()>,
+    health_at: SocketAddr,
+    simulator: Option<Simulator>,
+}
+
+/// One session at work.
+struct Running {
+    venue: String,
+    handle: Handle,
+    task: JoinHandle<Report>,
+}
+
+impl Parts {
+    async fn start(
+        config: &Config,
+        accounts: &Accounts,
+        sink: Sqlite,
+        resume: Resume,
+        simulator: Option<Simulator>,
+        clock: Clock,
+    ) -> Result<Parts, IngestError> {
+        let ids: Vec<String> = config.venues.iter().map(|venue| venue.id.clone()).collect();
+        let board = Arc::new(Board::new(ids.iter().map(String::as_str)));
+        board.beat(clock.now().mono);
+        let metrics = Arc::new(Metrics::new());
+        let queue = Arc::new(Queue::new(config.sink.queue_rows));
+        let listener = health::bind(config.health).await?;
+        let health_at = listener
+            .local_addr()
+            .map_err(|source| IngestError::Health { listen: crate::config::DEFAULT_HEALTH, source })?;
+        let tls = simulator.as_ref().map_or_else(|| Ok(ClientTls::new()), Simulator::trust)?;
+        // Everything that can be refused comes before anything runs, so that a refusal leaves nothing behind.
+        let (notify, notices) = mpsc::channel(1_024);
+        let mut prepared = Vec::new();
+        for (index, venue) in config.venues.iter().enumerate() {
+            let account = account(venue, accounts, simulator.as_ref());
+            let session = session(venue, account.clone(), config.sim.seed, simulator.as_ref())?;
+            let (wishes, relayed) = mpsc::channel(1_024);
+            let feed = Feed::new(FeedParts {
+                index,
+                board: Arc::clone(&board.venues[index]),
+                queue: Arc::clone(&queue),
+                metrics: metrics.venue(&venue.id),
+                wishes,
+                notices: notify.clone(),
+                resume: of_venue(&resume, &venue.id),
+                credentials: account,
+            });
+            let (runner, handle) = Runner::new(session, feed, Options { tls: tls.clone(), clock })?;
+            prepared.push((venue.id.clone(), runner, handle, relayed));
+        }
+        let writer = Writer::new(
+            sink,
+            resume.cursors,
+            &config.sink,
+            Arc::clone(&queue),
+            Arc::clone(&board.sink),
+            metrics.sink(&ids),
+            clock,
+        );
+        let (ended, written) = oneshot::channel();
+        let writer = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
+            // Dropped when the thread ends, however it ends.
+            let _ended: oneshot::Sender<()> = ended;
+            writer.run()
+        });
+        let writer = writer.map_err(|_| died("the sink's thread"))?;
+        let sessions = prepared.into_iter().map(|(venue, runner, handle, relayed)| {
+            tokio::spawn(relay(handle.clone(), relayed));
+            let task = tokio::spawn(async move {
+                let (session, mut feed) = runner.run().await;
+                feed.finish(clock.now(), &session);
+                session.report()
+            });
+            Running { venue, handle, task }
+        });
+        let sessions = sessions.collect();
+        let health = Health { board: Arc::clone(&board), metrics: Arc::clone(&metrics), clock };
+        let health = tokio::spawn(health::serve(listener, health));
+        Ok(Parts {
+            board,
+            metrics,
+            queue,
+            clock,
+            sessions,
+            notices,
+            writer: Some(writer),
+            written,
+            health,
+            health_at,
+            simulator,
+        })
+    }
+
+    /// Shows how it goes until something ends it.
+    async fn watch(
+        &mut self,
+        console: &mut Console,
+        shutdown: impl Future<Output = Ended>,
+    ) -> Result<Ended, IngestError> {
+        tokio::pin!(shutdown);
+        let mut status = Status::default();
+        let mut tick = interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let reached_by = Instant::now() + REACHED_WITHIN;
+        let mut is_reached = false;
+        loop {
+            tokio::select! {
+                ended = &mut shutdown => return Ok(ended),
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Book { venue, symbol, bid, ask, seq }) => {
+                        let price = |side: Option<venuekit_types::Scaled>| {
+                            side.map_or_else(|| "-".to_owned(), |price| price.to_string())
+                        };
+                        let seq = seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
+                        console.line(&format!("{venue} {symbol} live {} / {} seq {seq}", price(bid), price(ask)));
+                    }
+                    Some(Notice::UnknownSymbol { venue, symbol, candidates }) => {
+                        return Err(IngestError::UnknownSymbol { venue: venue.to_string(), symbol, candidates });
+                    }
+                    None => return Err(died("every session")),
+                },
+                _ = &mut self.written => return Err(died("the sink")),
+                _ = tick.tick() => {
+                    let now = self.clock.now().mono;
+                    self.board.beat(now);
+                    self.metrics.upkeep();
+                    let line = status.look(now, &self.board);
+                    match &console.screen {
+                        Some(screen) => screen.status(&line.text()),
+                        None if status.is_due(now) => line.log(),
+                        None => {}
+                    }
+                    if let Some(dead) = self.sessions.iter().find(|running| running.task.is_finished()) {
+                        return Err(died(&format!("the session of {}", dead.venue)));
+                    }
+                    is_reached = is_reached || self.board.venues.iter().any(|v| !v.lock().streams.is_empty());
+                    if !is_reached && Instant::now() >= reached_by {
+                        return Err(IngestError::Unreachable { why: self.why_unreached() });
+                    }
+                }
+            }
+        }
+    }
+
+    fn why_unreached(&self) -> String {
+        let said = |venue: &Arc<crate::board::VenueBoard>| {
+            let fault = venue.lock().fault.clone();
+            format!("{} ({})", venue.venue, fault.as_deref().unwrap_or("no answer at all"))
+        };
+        self.board.venues.iter().map(said).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Takes everything apart, down the stream. What each session made of what it saw, and whether all was stored.
+    async fn drain(&mut self) -> (BTreeMap<String, Report>, Result<(), IngestError>) {
+        self.board.drain();
+        for running in &self.sessions {
+            // One that has stopped needs no telling.
+            let _ = running.handle.stop().await;
+        }
+        let mut reports = BTreeMap::new();
+        for running in self.sessions.drain(..) {
+            match timeout(STOP_WITHIN, running.task).await {
+                Ok(Ok(report)) => {
+                    reports.insert(running.venue, report);
+                }
+                Ok(Err(error)) => tracing::error!(venue = running.venue, "the session died: {error}"),
+                Err(_) => tracing::error!(venue = running.venue, "the session did not stop in time"),
+            }
+        }
+        let stored = self.drain_sink().await;
+        let stopped = match self.simulator.take() {
+            Some(simulator) => simulator.stop().await,
+            None => Ok(()),
+        };
+        self.health.abort();
+        (reports, stored.and(stopped))
+    }
+
+    async fn drain_sink(&mut self) -> Result<(), IngestError> {
+        self.queue.close();
+        if timeout(DRAIN_WITHIN, &mut self.written).await.is_err() {
+            self.queue.give_up();
+            // Still busy: a commit that hangs cannot be called back, only left.
+            if timeout(GIVE_UP_WITHIN, &mut self.written).await.is_err() {
+                let rows = self.queue.depth();
+                return Err(IngestError::NotStored { rows, why: "a commit hangs".to_owned() });
+            }
+        }
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        match writer.join() {
+            Ok(Drained { lost: 0 }) => Ok(()),
+            Ok(Drained { lost }) => {
+                let why = self.board.sink.lock().trouble.take().map(|(_, why)| why.to_string());
+                Err(IngestError::NotStored { rows: lost, why: why.unwrap_or_default() })
+            }
+            Err(_) => Err(died("the sink")),
+        }
+    }
+}
+
+fn died(part: &str) -> IngestError {
+    IngestError::Died { part: part.to_owned() }
+}
+
+/// What an earlier run left of one venue.
+fn of_venue(resume: &Resume, venue: &str) -> Resume {
+    Resume {
+        cursors: resume.cursors.iter().filter(|cursor| *cursor.market.venue == *venue).cloned().collect(),
+        open_gaps: resume.open_gaps.iter().filter(|gap| *gap.market.venue == *venue).cloned().collect(),
+    }
+}
+
+/// Carries wishes to a session, so that whoever has them never waits for it.
+async fn relay(handle: Handle, mut wishes: mpsc::Receiver<Wish>) {
+    while let Some(wish) = wishes.recv().await {
+        let told = match wish {
+            Wish::Persisted(id, value) => handle.persisted(id, value).await,
+            Wish::Command(command) => handle.command(command).await,
+        };
+        if told.is_err() {
+            break;
+        }
+    }
+}
+
+/// The account that a venue's own channels are followed with.
+fn account(venue: &VenueConfig, accounts: &Accounts, simulator: Option<&Simulator>) -> Option<Credentials> {
+    match venue.private {
+        Private::Off => None,
+        Private::Auto => accounts.get(&venue.id).cloned(),
+        Private::Demo => simulator.and_then(|simulator| simulator.demo(&venue.id)),
+    }
+}
+
+/// A session of a venue, with the account's own channels as far as they can be followed.
+fn session(
+    venue: &VenueConfig,
+    credentials: Option<Credentials>,
+    seed: u64,
+    simulator: Option<&Simulator>,
+) -> Result<Session, IngestError> {
+    let mut hosts = venue.hosts.clone();
+    if venue.is_embedded() {
+        let served = simulator.and_then(|simulator| simulator.hosts(&venue.id));
+        hosts.push(served.ok_or_else(|| IngestError::NotSimulated { venue: venue.id.clone() })?);
+    }
+    let mut config = SessionConfig {
+        wants: venue.wants.clone(),
+        hosts,
+        environment: venue.environment.clone(),
+        credentials,
+        seed,
+        ..SessionConfig::default()
+    };
+    let make = |config: &SessionConfig| Session::new(Arc::clone(&venue.venue), config.clone());
+    if config.credentials.is_some() {
+        for want in private_wants(venue.venue.as_ref()) {
+            config.wants.push(want);
+            match make(&config) {
+                Ok(_) => {}
+                Err(error @ Unfit::UnsupportedLogin { .. }) => {
+                    config.wants.pop();
+                    tracing::warn!(venue = venue.id, "public channels only: {error}");
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+    }
+    make(&config).map_err(|source| IngestError::Venue { venue: venue.id.clone(), source })
+}
+
+fn private_wants(venue: &dyn Venue) -> Vec<Want> {
+    let offered = PRIVATE.into_iter().filter(|c| venue.specs().iter().any(|spec| spec.offers(*c)));
+    offered.map(|channel| Want::new("", channel)).collect()
+}
+
+async fn write_private(path: &Path, text: &str) -> Result<(), IngestError> {
+    use tokio::io::AsyncWriteExt as _;
+    let write = async {
+        let mut file = crate::simulator::create_private(path).await?;
+        file.write_all(text.as_bytes()).await?;
+        file.write_all(b"\n").await?;
+        file.flush().await
+    };
+    write.await.map_err(|source| IngestError::File { path: path.to_owned(), source })
+}
