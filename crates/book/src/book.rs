@@ -2,7 +2,7 @@
 //!
 //! Owns the transitions between [`State`]s. It refuses clocks and IO, and to be read while it is not live.
 
-use venuekit_types::Now;
+use venuekit_types::{Now, Price};
 
 use crate::buffer::Buffer;
 use crate::ladder::{self, Ladder};
@@ -45,6 +45,24 @@ impl Book {
             ladder: Ladder::new(),
             buffer: Buffer::default(),
         }
+    }
+
+    /// Names the price step of the instrument, at first or when the venue changes it; zero when it names none.
+    ///
+    /// The book works without: it finds the widest step that divides all prices by itself. What it gains is
+    /// [`Book::off_grid`].
+    ///
+    /// **Units**: a count of 10^-price_scale, as prices.
+    pub fn set_tick(&mut self, tick: Price) {
+        self.ladder.set_tick(tick);
+    }
+
+    /// The first price of the last message that lies between two ticks, where [`Book::set_tick`] named the tick.
+    ///
+    /// The book holds it like any other: orders from before a venue widened its tick rest where they were. Whoever
+    /// follows the stream knows the instrument, and should read its terms again.
+    pub fn off_grid(&self) -> Option<Price> {
+        self.ladder.off_grid()
     }
 
     /// Says that a new stream was asked for: updates are held from here on, and those of an earlier stream
@@ -115,26 +133,22 @@ impl Book {
     /// [`State::Empty`] or [`State::Stale`] book has no use for it: [`Outcome::Old`].
     ///
     /// **Errors**: [`Outcome::Desync`], after which the book is [`State::Stale`].
+    #[inline]
     pub fn apply(&mut self, now: Now, update: &Update<'_>) -> Outcome {
-        match self.state {
-            State::Live => self.advance(now, update),
-            State::Buffering => self.hold(update),
-            State::Empty | State::Stale => Outcome::Old,
+        // Whatever is rare takes the update by value: what is never pointed at stays in registers.
+        if self.state != State::Live {
+            return self.apply_early(*update);
         }
-    }
-
-    fn advance(&mut self, now: Now, update: &Update<'_>) -> Outcome {
-        self.buffer.clear();
+        if self.buffer.len() > 0 {
+            self.buffer.clear();
+        }
         match self.rules.linkage.judge(self.cursor, update.ids) {
             Verdict::Next => {}
             Verdict::Old => return Outcome::Old,
             Verdict::Broken(gap) => return self.fail(gap),
         }
-        if let Err(gap) = ladder::check_numbers(update) {
-            return self.fail(gap);
-        }
         let written = match self.rules.linkage {
-            Linkage::Replace => self.ladder.load(&self.rules, update),
+            Linkage::Replace => self.replace(*update),
             _ => self.ladder.write(&self.rules, update),
         };
         match written {
@@ -144,6 +158,21 @@ impl Book {
         self.cursor = self.cursor.after(update.ids);
         self.updated = now;
         Outcome::Applied
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn apply_early(&mut self, update: Update<'_>) -> Outcome {
+        match self.state {
+            State::Buffering => self.hold(&update),
+            State::Empty | State::Live | State::Stale => Outcome::Old,
+        }
+    }
+
+    #[inline(never)]
+    fn replace(&mut self, update: Update<'_>) -> Result<bool, Gap> {
+        ladder::check_numbers(&update)?;
+        self.ladder.load(&self.rules, &update)
     }
 
     fn hold(&mut self, update: &Update<'_>) -> Outcome {
@@ -190,6 +219,8 @@ impl Book {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn fail(&mut self, gap: Gap) -> Outcome {
         self.buffer.clear();
         self.state = State::Stale;

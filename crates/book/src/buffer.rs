@@ -55,6 +55,7 @@ impl Buffer {
         self.entries.len()
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.levels.clear();

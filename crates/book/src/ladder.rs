@@ -4,6 +4,7 @@
 //! judge sequences: whoever writes has asked `link` first.
 
 use core::fmt::{self, Write};
+use core::hint::select_unpredictable;
 
 use venuekit_types::{BookSide, Level, Price, Qty, Scale, Scaled};
 
@@ -13,21 +14,28 @@ use crate::{Cause, Checksum, Gap, Rules, Update};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Ladder {
-    bids: Side,
-    asks: Side,
+    /// Bids, then asks.
+    sides: [Side; 2],
+    /// The first price of the last message that lies between two ticks.
+    off_grid: Option<Price>,
     /// Only under [`Checksum::Crc32Text`]: other books do not pay for it.
     spelling: Spelling,
 }
 
 impl Ladder {
-    pub(crate) const fn new() -> Ladder {
-        Ladder { bids: Side::new(BookSide::Bid), asks: Side::new(BookSide::Ask), spelling: Spelling::new() }
+    pub(crate) fn new() -> Ladder {
+        Ladder {
+            sides: [Side::new(BookSide::Bid), Side::new(BookSide::Ask)],
+            off_grid: None,
+            spelling: Spelling::new(),
+        }
     }
 
     pub(crate) fn side(&self, side: BookSide) -> &Side {
+        let [bids, asks] = &self.sides;
         match side {
-            BookSide::Bid => &self.bids,
-            BookSide::Ask => &self.asks,
+            BookSide::Bid => bids,
+            BookSide::Ask => asks,
         }
     }
 
@@ -37,7 +45,8 @@ impl Ladder {
 
     /// True when a bid stands at or above an ask.
     pub(crate) fn is_crossed(&self) -> bool {
-        match (self.bids.best(), self.asks.best()) {
+        let [bids, asks] = &self.sides;
+        match (bids.best(), asks.best()) {
             (Some(bid), Some(ask)) => bid.price >= ask.price,
             _ => false,
         }
@@ -45,49 +54,101 @@ impl Ladder {
 
     /// Replaces the book by a message; `Ok(true)` when a checksum vouched for it.
     pub(crate) fn load(&mut self, rules: &Rules, update: &Update<'_>) -> Result<bool, Gap> {
-        self.bids.load(update.bids);
-        self.asks.load(update.asks);
-        if matches!(rules.checksum, Checksum::Crc32Text { .. }) {
-            self.spelling.clear();
-            self.spelling.set(update);
-        }
-        self.finish(rules, update)
+        let [bids, asks] = &mut self.sides;
+        bids.load(update.bids);
+        asks.load(update.asks);
+        self.spelling.clear();
+        self.finish(rules, *update)
     }
 
-    /// Writes a diff into the book; `Ok(true)` when a checksum vouched for the result.
+    /// Writes a diff into the book; `Ok(true)` when a checksum vouched for the result. Nothing of a message with a
+    /// number that cannot be is written.
+    #[inline]
     pub(crate) fn write(&mut self, rules: &Rules, update: &Update<'_>) -> Result<bool, Gap> {
-        for &level in update.bids {
-            self.bids.set(level);
+        let bound = rules.limits.levels_per_side;
+        let [bids, asks] = &mut self.sides;
+        let fits = if update.bids.len() + update.asks.len() == 1 {
+            // Many venues send one level a message, on either side by chance: nothing here has to guess which.
+            let is_bid = update.asks.is_empty();
+            let level = select_unpredictable(is_bid, update.bids, update.asks)[0];
+            let side = select_unpredictable(is_bid, bids, asks);
+            if signs(0, &level) < 0 {
+                return Err(Gap::of(Cause::BadNumber));
+            }
+            side.set(level);
+            side.len() <= bound
+        } else {
+            check_numbers(update)?;
+            update.bids.iter().for_each(|&level| bids.set(level));
+            update.asks.iter().for_each(|&level| asks.set(level));
+            bids.len().max(asks.len()) <= bound
+        };
+        let is_plain = rules.depth.is_none() && rules.checksum == Checksum::None;
+        if is_plain && fits && !self.sides[0].has_been_off_grid() && !self.sides[1].has_been_off_grid() {
+            return Ok(false);
         }
-        for &level in update.asks {
-            self.asks.set(level);
-        }
-        if matches!(rules.checksum, Checksum::Crc32Text { .. }) {
-            self.spelling.set(update);
-        }
-        self.finish(rules, update)
+        self.finish(rules, *update)
     }
 
-    /// What follows the rows of a message: trim, bound, checksum, in this order.
-    fn finish(&mut self, rules: &Rules, update: &Update<'_>) -> Result<bool, Gap> {
-        if let Some(depth) = rules.depth {
-            let depth = usize::try_from(depth).unwrap_or(usize::MAX);
-            self.bids.trim(depth).for_each(|cut| self.spelling.forget(BookSide::Bid, cut.price));
-            self.asks.trim(depth).for_each(|cut| self.spelling.forget(BookSide::Ask, cut.price));
+    /// What follows the rows of a message: spelling, trim, bound, checksum, in this order.
+    #[inline(never)]
+    fn finish(&mut self, rules: &Rules, update: Update<'_>) -> Result<bool, Gap> {
+        self.off_grid = self.find_off_grid(&update);
+        if matches!(rules.checksum, Checksum::Crc32Text { .. }) {
+            self.spelling.set(&update);
         }
+        if let Some(depth) = rules.depth {
+            self.trim(usize::try_from(depth).unwrap_or(usize::MAX));
+        }
+        self.check_bound(rules)?;
+        match update.checksum {
+            None => Ok(false),
+            Some(theirs) => self.compare(rules.checksum, theirs),
+        }
+    }
+
+    fn find_off_grid(&self, update: &Update<'_>) -> Option<Price> {
+        let [bids, asks] = &self.sides;
+        if !bids.has_been_off_grid() && !asks.has_been_off_grid() {
+            return None;
+        }
+        let mut rows = update.bids.iter().chain(update.asks);
+        rows.find(|row| row.qty.0 != 0 && bids.is_off_grid(row.price)).map(|row| row.price)
+    }
+
+    pub(crate) fn off_grid(&self) -> Option<Price> {
+        self.off_grid
+    }
+
+    pub(crate) fn set_tick(&mut self, tick: Price) {
+        self.sides.iter_mut().for_each(|side| side.set_tick(tick));
+        self.off_grid = None;
+    }
+
+    fn check_bound(&self, rules: &Rules) -> Result<(), Gap> {
+        let [bids, asks] = &self.sides;
         let bound = rules.limits.levels_per_side;
-        let levels = self.bids.len().max(self.asks.len());
+        let levels = bids.len().max(asks.len());
         if levels > bound {
             return Err(Gap::between(Cause::TooManyLevels, count(bound), count(levels)));
         }
-        let (ours, theirs) = match (rules.checksum, update.checksum) {
-            (Checksum::None, _) | (_, None) | (Checksum::Crc32Text { .. }, Some(0)) => return Ok(false),
-            (Checksum::Crc32Fixed { levels }, Some(theirs)) => {
-                (Some(crc::fixed(&self.bids, &self.asks, levels)), theirs)
-            }
-            (Checksum::Crc32Text { levels }, Some(theirs)) => {
-                (self.spelling.crc(&self.bids, &self.asks, levels), theirs)
-            }
+        Ok(())
+    }
+
+    fn trim(&mut self, depth: usize) {
+        let Ladder { sides: [bids, asks], spelling, .. } = self;
+        bids.trim(depth, |cut| spelling.forget(BookSide::Bid, cut.price));
+        asks.trim(depth, |cut| spelling.forget(BookSide::Ask, cut.price));
+    }
+
+    /// Compares a checksum; `Ok(false)` when it says nothing.
+    fn compare(&self, rule: Checksum, theirs: u32) -> Result<bool, Gap> {
+        let [bids, asks] = &self.sides;
+        let ours = match rule {
+            Checksum::None => return Ok(false),
+            Checksum::Crc32Text { .. } if theirs == 0 => return Ok(false),
+            Checksum::Crc32Fixed { levels } => Some(crc::fixed(bids, asks, levels)),
+            Checksum::Crc32Text { levels } => self.spelling.crc(bids, asks, levels),
         };
         if ours == Some(theirs) {
             return Ok(true);
@@ -98,7 +159,7 @@ impl Ladder {
     /// Writes the canonical text of the whole book into a sink.
     pub(crate) fn digest_into(&self, price: Scale, qty: Scale, sink: &mut impl FnMut(&[u8])) {
         let mut text = Sink(sink);
-        for (letter, side) in [('b', &self.bids), ('a', &self.asks)] {
+        for (letter, side) in ['b', 'a'].into_iter().zip(&self.sides) {
             for row in side.iter() {
                 let (price, qty) = (Scaled::new(row.price.0, price), Scaled::new(row.qty.0, qty));
                 writeln!(text, "{letter},{price},{qty}").expect("a sink takes everything");
@@ -110,12 +171,19 @@ impl Ladder {
 /// Refuses a message with a number that no level can have, before anything of it is written.
 ///
 /// A removal is harmless at any price, so rows that venues fill up with zeros pass.
+#[inline]
 pub(crate) fn check_numbers(update: &Update<'_>) -> Result<(), Gap> {
-    let fits = |row: &Level| row.qty.0 == 0 || (row.qty.0 > 0 && row.price.0 > 0);
-    if update.bids.iter().all(fits) && update.asks.iter().all(fits) {
+    if update.asks.iter().fold(update.bids.iter().fold(0, signs), signs) >= 0 {
         return Ok(());
     }
     Err(Gap::of(Cause::BadNumber))
+}
+
+/// Negative once a row is wrong, without a branch or a comparison for each: only the topmost bits count, that of the
+/// quantity, and that of a price or its predecessor where the quantity's negative has it too.
+#[inline]
+fn signs(signs: i64, &Level { price: Price(price), qty: Qty(qty) }: &Level) -> i64 {
+    signs | qty | ((price | price.wrapping_sub(1)) & qty.wrapping_neg())
 }
 
 /// A count as it stands in a [`Gap`].

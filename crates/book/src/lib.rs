@@ -28,6 +28,7 @@ mod book;
 mod buffer;
 mod crc;
 mod gap;
+mod grid;
 mod ladder;
 mod link;
 mod rules;
@@ -35,6 +36,7 @@ mod side;
 mod socket;
 mod update;
 mod view;
+mod window;
 
 pub use book::Book;
 pub use gap::{Cause, Gap, NotLive, Outcome, State};

@@ -20,6 +20,7 @@ impl Cursor {
     }
 
     /// After an update that followed.
+    #[inline]
     pub(crate) fn after(self, ids: Option<Ids>) -> Cursor {
         Cursor { last: ids.map_or(self.last, |ids| Some(ids.last)), linked: true }
     }
@@ -59,7 +60,18 @@ impl Linkage {
     }
 
     /// Judges an update by its numbers.
+    #[inline]
     pub(crate) fn judge(self, at: Cursor, ids: Option<Ids>) -> Verdict {
+        // The usual case first: of a count by one, the next one.
+        if let (Linkage::Step { .. }, Some(ids), Some(last), true) = (self, ids, at.last, at.linked)
+            && ids.last.checked_sub(1) == Some(last)
+        {
+            return Verdict::Next;
+        }
+        self.judge_all(at, ids)
+    }
+
+    fn judge_all(self, at: Cursor, ids: Option<Ids>) -> Verdict {
         let (ids, last) = match (ids, at.last) {
             (Some(ids), Some(last)) => (ids, last),
             (None, last) if self.is_numbered() => {

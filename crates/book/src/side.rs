@@ -1,89 +1,334 @@
 //! One side of a book: the data structure, and nothing that depends on which one it is leaves this file.
 //!
-//! A sorted vector with the touch at its end: most updates are near the touch, so little moves. It owns order
-//! and absence of duplicates; it refuses to know about sequences, bounds and checksums.
+//! Prices become ticks of the widest step that divides them all, and ticks become ranks, the better the higher.
+//! Ranks around the touch live in a [`Window`]; a few levels too far away for its directory stand in a sorted
+//! vector behind it. It owns order, absence of duplicates and the choice between the two; it refuses to know
+//! about sequences, bounds and checksums.
 
 use alloc::vec::Vec;
+use core::iter::FusedIterator;
 
 use venuekit_types::{BookSide, Level, Price, Qty};
+
+use crate::grid::Grid;
+use crate::window::{Walk, Window};
 
 /// The levels of one side.
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
-    side: BookSide,
-    /// Rows by rising rank, the best last. No price twice, no quantity of zero.
-    rows: Vec<Level>,
+    /// All zeros for bids, all ones for asks: the complement turns an order round and, other than the negative,
+    /// exists for every integer.
+    flip: u64,
+    /// The step that the venue promises; 0 when unknown.
+    tick: u64,
+    grid: Grid,
+    has_been_off_grid: bool,
+    window: Window,
+    /// The levels outside the window, from the worst to the best. No price twice, no quantity of zero.
+    tail: Vec<Level>,
+    /// Times that a level went to or left the tail since the window was last laid.
+    misses: usize,
+    best: Option<Level>,
+    /// The order of `best`; below every other when there is none.
+    best_order: i64,
 }
 
 impl Side {
-    pub(crate) const fn new(side: BookSide) -> Side {
-        Side { side, rows: Vec::new() }
+    pub(crate) fn new(side: BookSide) -> Side {
+        let flip = match side {
+            BookSide::Bid => 0,
+            BookSide::Ask => u64::MAX,
+        };
+        Side {
+            flip,
+            tick: 0,
+            grid: Grid::UNKNOWN,
+            has_been_off_grid: false,
+            window: Window::new(),
+            tail: Vec::new(),
+            misses: 0,
+            best: None,
+            best_order: i64::MIN,
+        }
     }
 
-    /// Orders prices from worst to best. The complement turns the order round and, other than the negative,
-    /// exists for every integer.
-    fn rank(side: BookSide, price: Price) -> i64 {
-        match side {
-            BookSide::Bid => price.0,
-            BookSide::Ask => !price.0,
-        }
+    /// Names the step of the venue; zero or less when it names none. What lies between two steps is kept all
+    /// the same.
+    pub(crate) fn set_tick(&mut self, tick: Price) {
+        self.tick = u64::try_from(tick.0).unwrap_or_default();
+        let levels: Vec<Level> = self.iter().collect();
+        self.load(&levels);
+    }
+
+    /// True where a price between two steps of the venue stands, or once stood.
+    #[inline]
+    pub(crate) fn has_been_off_grid(&self) -> bool {
+        self.has_been_off_grid
+    }
+
+    /// True for a price between two steps of the venue.
+    pub(crate) fn is_off_grid(&self, price: Price) -> bool {
+        self.tick != 0 && !price.0.unsigned_abs().is_multiple_of(self.tick)
+    }
+
+    /// Orders prices from worst to best.
+    #[inline]
+    fn order(&self, price: Price) -> i64 {
+        price.0 ^ self.flip.cast_signed()
+    }
+
+    fn price(&self, rank: u64) -> Price {
+        self.grid.price(rank ^ self.flip)
+    }
+
+    /// The level at a rank that the window has.
+    fn level(&self, rank: u64) -> Level {
+        let qty = self.window.qty(rank).expect("the window named the rank");
+        Level { price: self.price(rank), qty: Qty(qty) }
     }
 
     fn find(&self, price: Price) -> Result<usize, usize> {
-        let rank = Side::rank(self.side, price);
-        self.rows.binary_search_by_key(&rank, |row| Side::rank(self.side, row.price))
+        self.tail.binary_search_by_key(&self.order(price), |row| self.order(row.price))
     }
 
     /// Sets the quantity at a price; zero removes it.
+    #[inline]
     pub(crate) fn set(&mut self, level: Level) {
+        let tick = self.grid.tick(level.price);
+        let placed = tick.is_some_and(|tick| self.window.set(tick ^ self.flip, level.qty.0));
+        if !placed {
+            self.set_elsewhere(level, tick);
+        }
+        if self.order(level.price) >= self.best_order {
+            self.touch(level);
+        }
+    }
+
+    /// Keeps the best level when a row at or above it was written.
+    fn touch(&mut self, level: Level) {
+        if level.qty.0 != 0 {
+            self.best = Some(level);
+            self.best_order = self.order(level.price);
+        } else {
+            self.find_best();
+        }
+    }
+
+    #[inline(never)]
+    fn find_best(&mut self) {
+        let near = self.window.highest().map(|rank| self.level(rank));
+        let far = self.tail.last().copied();
+        self.best = near.into_iter().chain(far).max_by_key(|row| self.order(row.price));
+        self.best_order = self.best.map_or(i64::MIN, |best| self.order(best.price));
+    }
+
+    /// Writes a level that has no place in the window yet.
+    #[cold]
+    #[inline(never)]
+    fn set_elsewhere(&mut self, level: Level, tick: Option<u64>) {
+        let rank = tick.map(|tick| tick ^ self.flip);
+        if let Some(rank) = rank.filter(|rank| self.window.covers(*rank)) {
+            if level.qty.0 != 0 {
+                self.insert(rank, level.qty);
+            }
+            return;
+        }
         match (self.find(level.price), level.qty.0) {
             (Ok(at), 0) => {
-                self.rows.remove(at);
+                self.tail.remove(at);
             }
-            (Ok(at), _) => self.rows[at].qty = level.qty,
-            (Err(_), 0) => {}
-            (Err(at), _) => self.rows.insert(at, level),
+            (Ok(at), _) => self.tail[at].qty = level.qty,
+            (Err(_), 0) => return,
+            (Err(at), _) => {
+                let Some(rank) = rank else {
+                    let levels: Vec<Level> = self.iter().chain([level]).collect();
+                    return self.lay(&levels, self.grid.step_with(level.price));
+                };
+                if self.widen(rank) {
+                    return self.insert(rank, level.qty);
+                }
+                self.tail.insert(at, level);
+            }
         }
+        self.misses += 1;
+        if self.misses > 2 * self.len() + 256 {
+            // The touch has left the window, or the step is too fine for one. Laying it anew costs as much as
+            // the misses did.
+            let levels: Vec<Level> = self.iter().collect();
+            self.lay(&levels, self.grid.step());
+        }
+    }
+
+    fn insert(&mut self, rank: u64, qty: Qty) {
+        self.window.insert(rank, qty.0);
+        if self.window.is_wasteful() {
+            self.window.compact();
+        }
+    }
+
+    /// The longest directory that the levels are worth.
+    fn leaves_max(levels: usize) -> usize {
+        1_024 + 4 * levels
+    }
+
+    /// Widens the window to a rank if that is worth it, and moves the levels of the tail that lie in it then.
+    fn widen(&mut self, rank: u64) -> bool {
+        if !self.window.reach(rank, Side::leaves_max(self.len())) {
+            return false;
+        }
+        let Side { flip, grid, window, tail, .. } = self;
+        tail.retain(|row| match grid.tick(row.price).map(|tick| tick ^ *flip) {
+            Some(rank) if window.covers(rank) => {
+                window.insert(rank, row.qty.0);
+                false
+            }
+            _ => true,
+        });
+        true
     }
 
     /// Replaces everything. Of a price that stands twice, the last row counts.
     pub(crate) fn load(&mut self, levels: &[Level]) {
-        let side = self.side;
-        self.rows.clear();
-        // Venues send the best first: reversed, the rows are in order already, and of equal ones the last leads.
-        self.rows.extend(levels.iter().rev());
-        self.rows.sort_by_key(|row| Side::rank(side, row.price));
-        self.rows.dedup_by_key(|row| row.price);
-        self.rows.retain(|row| row.qty.0 != 0);
+        let mut grid = Grid::new(self.tick);
+        for level in levels.iter().filter(|level| level.qty.0 != 0) {
+            if grid.tick(level.price).is_none() {
+                grid = Grid::new(grid.step_with(level.price));
+            }
+        }
+        self.lay(levels, grid.step());
     }
 
-    /// Cuts off all but the best `depth` levels and gives those cut off.
-    pub(crate) fn trim(&mut self, depth: usize) -> impl Iterator<Item = Level> + '_ {
-        let excess = self.rows.len().saturating_sub(depth);
-        self.rows.drain(..excess)
+    /// Lays the window from the best of these levels down, on a grid that has them all, and writes them.
+    fn lay(&mut self, levels: &[Level], step: u64) {
+        self.grid = Grid::new(step);
+        self.has_been_off_grid = self.tick != 0 && step != self.tick;
+        self.tail.clear();
+        self.misses = 0;
+        let rank = |level: &Level| self.grid.tick(level.price).map(|tick| tick ^ self.flip);
+        let ranks = || levels.iter().filter(|level| level.qty.0 != 0).filter_map(rank);
+        let (Some(low), Some(high)) = (ranks().min(), ranks().max()) else {
+            self.window.clear();
+            return self.find_best();
+        };
+        // An eighth of the room is for what will be better.
+        let leaves = Side::leaves_max(levels.len());
+        self.window.start(low, high, leaves - leaves / 8);
+        // The last of equal prices leads in the tail, and is written last in the window.
+        for (level, tick) in levels.iter().map(|level| (level, self.grid.tick(level.price))) {
+            let Some(rank) = tick.map(|tick| tick ^ self.flip) else { continue };
+            if !self.window.covers(rank) {
+                self.tail.push(*level);
+            } else if !self.window.set(rank, level.qty.0) && level.qty.0 != 0 {
+                self.window.insert(rank, level.qty.0);
+            }
+        }
+        self.tail.reverse();
+        let flip = self.flip.cast_signed();
+        self.tail.sort_by_key(|row| row.price.0 ^ flip);
+        self.tail.dedup_by_key(|row| row.price);
+        self.tail.retain(|row| row.qty.0 != 0);
+        self.find_best();
     }
 
+    /// Cuts off all but the best `depth` levels and tells each of those cut off, the worst first.
+    pub(crate) fn trim(&mut self, depth: usize, mut cut: impl FnMut(Level)) {
+        while self.len() > depth {
+            let near = self.window.lowest().map(|rank| self.level(rank));
+            let far = self.tail.first().copied();
+            let worst = near.into_iter().chain(far).min_by_key(|row| self.order(row.price));
+            let worst = worst.expect("it has more levels than none");
+            self.set(Level { qty: Qty(0), ..worst });
+            cut(worst);
+        }
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.window.len() + self.tail.len()
     }
 
+    #[inline]
     pub(crate) fn best(&self) -> Option<Level> {
-        self.rows.last().copied()
+        self.best
     }
 
     pub(crate) fn at(&self, price: Price) -> Option<Qty> {
-        self.find(price).ok().map(|at| self.rows[at].qty)
+        let rank = self.grid.tick(price).map(|tick| tick ^ self.flip);
+        match rank.and_then(|rank| self.window.qty(rank)) {
+            Some(qty) => Some(Qty(qty)),
+            None => self.find(price).ok().map(|at| self.tail[at].qty),
+        }
     }
 
-    /// Best first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Level> + Clone + '_ {
-        self.rows.iter().rev().copied()
+    /// Best first, and the worst first from its other end.
+    pub(crate) fn iter(&self) -> Levels<'_> {
+        Levels { side: self, window: self.window.walk(), tail: &self.tail, left: self.len() }
     }
 }
 
+/// The levels of a side.
+#[derive(Clone, Debug)]
+pub(crate) struct Levels<'a> {
+    side: &'a Side,
+    window: Walk<'a>,
+    tail: &'a [Level],
+    left: usize,
+}
+
+impl Levels<'_> {
+    #[inline]
+    fn level(&self, (rank, qty): (u64, i64)) -> Level {
+        Level { price: self.side.price(rank), qty: Qty(qty) }
+    }
+
+    fn order_of(&self, rank: u64) -> i64 {
+        self.side.order(self.side.price(rank))
+    }
+}
+
+impl Iterator for Levels<'_> {
+    type Item = Level;
+
+    #[inline]
+    fn next(&mut self) -> Option<Level> {
+        self.left = self.left.checked_sub(1)?;
+        if let Some((far, rest)) = self.tail.split_last() {
+            let near = self.window.peek_high();
+            if near.is_none_or(|rank| self.side.order(far.price) > self.order_of(rank)) {
+                self.tail = rest;
+                return Some(*far);
+            }
+        }
+        let found = self.window.next_high()?;
+        Some(self.level(found))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl DoubleEndedIterator for Levels<'_> {
+    fn next_back(&mut self) -> Option<Level> {
+        self.left = self.left.checked_sub(1)?;
+        if let Some((far, rest)) = self.tail.split_first() {
+            let near = self.window.peek_low();
+            if near.is_none_or(|rank| self.side.order(far.price) < self.order_of(rank)) {
+                self.tail = rest;
+                return Some(*far);
+            }
+        }
+        let found = self.window.next_low()?;
+        Some(self.level(found))
+    }
+}
+
+impl ExactSizeIterator for Levels<'_> {}
+impl FusedIterator for Levels<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeMap;
     use alloc::vec;
     use proptest::prelude::*;
 
@@ -116,9 +361,10 @@ mod tests {
         for of in [BookSide::Bid, BookSide::Ask] {
             let mut side = side(of, &[(5, 1), (9, 2), (7, 3)]);
             let best = shown(&side);
-            let cut: Vec<_> = side.trim(2).map(|row| (row.price.0, row.qty.0)).collect();
-            assert_eq!((shown(&side), cut), (best[..2].to_vec(), best[2..].to_vec()));
-            assert_eq!(side.trim(2).count(), 0);
+            let mut cut = Vec::new();
+            side.trim(2, |row| cut.push((row.price.0, row.qty.0)));
+            assert_eq!((shown(&side), &cut), (best[..2].to_vec(), &best[2..].to_vec()));
+            side.trim(2, |row| panic!("{row:?} was cut off"));
         }
     }
 
@@ -147,6 +393,114 @@ mod tests {
             }
             prop_assert_eq!(shown(&loaded), shown(&set));
             prop_assert_eq!(loaded.best(), loaded.iter().next());
+        }
+    }
+
+    /// Prices as venues have them, and as none has: a dense touch, sparse depths, no common step, far ends.
+    fn price() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            4 => (1_000_i64..1_100).prop_map(|tick| tick * 50),
+            3 => (1_i64..2_000).prop_map(|tick| tick * 500),
+            1 => 1_i64..100_000,
+            1 => (1_i64..100).prop_map(|n| n << 40),
+            1 => Just(i64::MAX),
+        ]
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Set(i64, i64),
+        Load(Vec<(i64, i64)>),
+        Trim(usize),
+        /// The touch moves on: rows a little better than the last ones.
+        Drift(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            200 => (price(), prop_oneof![Just(0), 1_i64..5, Just(i64::MAX)]).prop_map(|(p, q)| Step::Set(p, q)),
+            1 => prop::collection::vec((price(), 0_i64..5), 0..300).prop_map(Step::Load),
+            2 => (0_usize..200).prop_map(Step::Trim),
+            2 => any::<u8>().prop_map(Step::Drift),
+        ]
+    }
+
+    fn agrees(side: &Side, of: BookSide, model: &BTreeMap<i64, i64>) -> Result<(), TestCaseError> {
+        let mut expected: Vec<(i64, i64)> = model.iter().map(|(p, q)| (*p, *q)).collect();
+        if of == BookSide::Bid {
+            expected.reverse();
+        }
+        prop_assert_eq!(side.len(), expected.len());
+        prop_assert_eq!(side.iter().len(), expected.len());
+        prop_assert_eq!(side.best().map(|row| (row.price.0, row.qty.0)), expected.first().copied());
+        prop_assert_eq!(&shown(side), &expected);
+        expected.reverse();
+        let back: Vec<(i64, i64)> = side.iter().rev().map(|row| (row.price.0, row.qty.0)).collect();
+        prop_assert_eq!(&back, &expected);
+        // From both ends at once.
+        let (mut ends, mut from_both) = (side.iter(), Vec::new());
+        while let Some(row) = ends.next() {
+            from_both.push(row.price.0);
+            from_both.extend(ends.next_back().map(|row| row.price.0));
+        }
+        from_both.sort_unstable();
+        prop_assert!(from_both.iter().eq(model.keys()));
+        for (price, qty) in &expected {
+            prop_assert_eq!(side.at(Price(*price)), Some(Qty(*qty)));
+            prop_assert_eq!(side.at(Price(price - 1)).map(|qty| qty.0), model.get(&(price - 1)).copied());
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        /// Whatever comes, in whatever order: the same as a map.
+        #[test]
+        fn equals_a_map(
+            steps in prop::collection::vec(step(), 1..1500), ask in any::<bool>(), tick in prop_oneof![Just(0_i64), Just(50)],
+        ) {
+            let of = if ask { BookSide::Ask } else { BookSide::Bid };
+            let mut side = Side::new(of);
+            side.set_tick(Price(tick));
+            let mut model: BTreeMap<i64, i64> = BTreeMap::new();
+            let write = |model: &mut BTreeMap<i64, i64>, price: i64, qty: i64| match qty {
+                0 => { model.remove(&price); }
+                _ => { model.insert(price, qty); }
+            };
+            for (at, step) in steps.iter().enumerate() {
+                match step {
+                    Step::Set(price, qty) => {
+                        side.set(Level::new(*price, *qty));
+                        write(&mut model, *price, *qty);
+                    }
+                    Step::Load(rows) => {
+                        side.load(&rows.iter().map(|&(p, q)| Level::new(p, q)).collect::<Vec<_>>());
+                        model.clear();
+                        rows.iter().for_each(|&(p, q)| write(&mut model, p, q));
+                    }
+                    Step::Trim(depth) => {
+                        side.trim(*depth, |cut| {
+                            let worst = if ask { model.pop_last() } else { model.pop_first() };
+                            assert_eq!(worst, Some((cut.price.0, cut.qty.0)));
+                        });
+                    }
+                    Step::Drift(rows) => {
+                        let best = side.best().map_or(1_000_000, |row| row.price.0);
+                        for n in 1..=i64::from(*rows) {
+                            let away = n.saturating_mul(64 * 50);
+                            let price = if ask { best.saturating_sub(away) } else { best.saturating_add(away) };
+                            if price > 0 {
+                                side.set(Level::new(price, n));
+                                write(&mut model, price, n);
+                            }
+                        }
+                    }
+                }
+                if at % 100 == 0 {
+                    agrees(&side, of, &model)?;
+                }
+            }
+            agrees(&side, of, &model)?;
         }
     }
 }

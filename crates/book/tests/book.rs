@@ -457,3 +457,33 @@ fn spellings_follow_their_levels_through_updates_removals_and_trims() {
     assert_eq!(send(4, &[("2.00", "0"), ("0.50", "7")], "1:1.50:0.50:7"), Outcome::Applied);
     assert!(matches!(send(5, &[("1.00", "2")], "1:2:0.50:7"), Outcome::Desync(_)));
 }
+
+#[test]
+fn a_price_off_the_grid_is_named_and_kept() {
+    let mut book = Book::new(Rules::new(Linkage::Unnumbered));
+    let now = Now::default();
+    book.set_tick(Price(50));
+    let snapshot = [Level::new(1_000, 1), Level::new(950, 1)];
+    fn of(bids: &[Level]) -> Update<'_> {
+        Update { bids, ..Update::default() }
+    }
+    assert_eq!(book.snapshot(now, 1, &of(&snapshot)), Outcome::Applied);
+    assert_eq!(book.off_grid(), None);
+    // The removal of what cannot be there says nothing.
+    assert_eq!(book.apply(now, &of(&[Level::new(975, 0)])), Outcome::Applied);
+    assert_eq!(book.off_grid(), None);
+    assert_eq!(book.apply(now, &of(&[Level::new(1_050, 1), Level::new(975, 7)])), Outcome::Applied);
+    assert_eq!(book.off_grid(), Some(Price(975)));
+    assert_eq!(book.view(now).expect("live").qty_at(BookSide::Bid, Price(975)), Some(Qty(7)));
+    // The next message has none, the one after it has the same again.
+    assert_eq!(book.apply(now, &of(&[Level::new(900, 1)])), Outcome::Applied);
+    assert_eq!(book.off_grid(), None);
+    assert_eq!(book.apply(now, &of(&[Level::new(975, 8)])), Outcome::Applied);
+    assert_eq!(book.off_grid(), Some(Price(975)));
+    // The venue halves its tick.
+    book.set_tick(Price(25));
+    assert_eq!(book.apply(now, &of(&[Level::new(925, 1)])), Outcome::Applied);
+    assert_eq!(book.off_grid(), None);
+    let bids: Vec<i64> = book.view(now).expect("live").bids().map(|row| row.price.0).collect();
+    assert_eq!(bids, [1_050, 1_000, 975, 950, 925, 900]);
+}
