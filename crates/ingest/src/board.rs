@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hdrhistogram::Histogram;
 use venuekit_book::{Gap, State};
+use venuekit_driver::TapeStatus;
 use venuekit_store::{Counts, Table};
 use venuekit_types::{Mono, Scaled, Symbol, UnixNanos};
 use venuekit_venue::Channel;
@@ -16,6 +17,8 @@ use venuekit_venue::Channel;
 /// One venue's part.
 pub(crate) struct VenueBoard {
     pub(crate) venue: Arc<str>,
+    /// What becomes of its tape, when one is recorded.
+    pub(crate) tape: OnceLock<TapeStatus>,
     state: Mutex<VenueState>,
 }
 
@@ -88,7 +91,7 @@ impl Tally {
 
 impl VenueBoard {
     pub(crate) fn new(venue: &str) -> VenueBoard {
-        VenueBoard { venue: venue.into(), state: Mutex::default() }
+        VenueBoard { venue: venue.into(), tape: OnceLock::new(), state: Mutex::default() }
     }
 
     /// The state, to publish into or to copy from.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use venuekit_driver::{ServeError, StartError, TlsError};
+use venuekit_driver::{ServeError, StartError, TapeFileError, TlsError};
 use venuekit_store::{OpenError, SinkError};
 
 use crate::config::ConfigError;
@@ -107,13 +107,13 @@ pub enum IngestError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file cannot be read.
-    #[error("{} cannot be read", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+    /// A tape cannot be made.
+    #[error("the tape of {venue} cannot be recorded")]
+    Tape {
+        /// The venue.
+        venue: String,
+        /// Why.
+        source: TapeFileError,
     },
     /// TLS cannot be set up.
     #[error(transparent)]
@@ -148,7 +148,7 @@ impl IngestError {
             | IngestError::NotSimulated { .. }
             | IngestError::Open(_)
             | IngestError::Health { .. }
-            | IngestError::Read { .. }
+            | IngestError::Tape { .. }
             | IngestError::Tls(TlsError::NoCertificate | TlsError::Pem(_) | TlsError::Authority(_)) => {
                 Exit::Config
             }

@@ -104,9 +104,6 @@ struct Stream {
     /// Nothing for the account's own channels, of which no rows are kept.
     market: Option<Market>,
     scales: (Scale, Scale),
-    /// Where the rows stand.
-    epoch: u64,
-    last_seq: Option<u64>,
     /// The gap that was written and has not healed.
     open: Option<Gap>,
     /// Gaps of an earlier run.
@@ -203,8 +200,6 @@ impl Feed {
             label,
             market,
             scales,
-            epoch: 0,
-            last_seq: None,
             open: None,
             earlier,
             keep: Keep::Whole,
@@ -234,15 +229,12 @@ impl Feed {
     fn on_book(&mut self, emission: Emission<'_>, change: &venuekit_session::BookChange) {
         let id = change.stream;
         let Some((stream, market)) = self.following(id) else { return };
-        if change.is_snapshot {
-            stream.last_seq = None;
-        } else if matches!(stream.keep, Keep::Healing(_)) {
+        if !change.is_snapshot && matches!(stream.keep, Keep::Healing(_)) {
             // It continues rows that were shed.
             self.tally.shed_rows += 1;
             return;
         }
-        let row = rows::book(emission, change, &market, stream.scales, stream.last_seq);
-        (stream.epoch, stream.last_seq) = (row.epoch, Some(row.last_seq));
+        let row = rows::book(emission, change, &market, stream.scales);
         if change.is_snapshot {
             self.end_shedding(id, change.received);
         }
@@ -608,6 +600,7 @@ impl Host for Feed {
             Event::Instrument { product, market } => self.instruments.push((*product, *market)),
             Event::UnknownSymbol { symbol, candidates } => {
                 self.unknown.push((symbol.clone(), candidates.clone()));
+                self.urgent = true;
             }
             Event::State { stream, to, .. } => self.on_state(now, *stream, *to),
             Event::GapOpened(opened) => self.on_gap_opened(now, opened),

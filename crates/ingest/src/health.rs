@@ -155,6 +155,13 @@ impl Health {
 fn venue_checks(board: &VenueBoard, now: Now, checks: &mut Vec<Check>) {
     let state = board.lock();
     let venue = &board.venue;
+    if let Some(tape) = board.tape.get() {
+        let text = match tape.failure() {
+            Some(why) => format!("{venue} tape ended: {why}"),
+            None => format!("{venue} tape rows={} dropped={}", tape.written(), tape.dropped()),
+        };
+        checks.push(Check { is_ok: tape.failure().is_none(), text });
+    }
     if state.streams.is_empty() {
         let why = state.fault.as_deref().unwrap_or("its instruments have not come yet");
         checks.push(Check { is_ok: false, text: format!("{venue} follows nothing yet: {why}") });

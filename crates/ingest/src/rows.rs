@@ -23,25 +23,18 @@ pub(crate) fn label(channel: Channel) -> Cow<'static, str> {
     }
 }
 
-/// A book's message. Rows of an epoch link without a hole, so it begins right after `after`, the row before it.
+/// A book's message.
 pub(crate) fn book(
     emission: Emission<'_>,
     change: &BookChange,
     market: &Market,
     scales: (Scale, Scale),
-    after: Option<u64>,
 ) -> store::BookChange {
-    let last_seq = change.last_seq;
-    let first_seq = match after {
-        Some(after) if !change.is_snapshot => after.saturating_add(1).min(last_seq),
-        _ if change.is_snapshot => last_seq,
-        _ => change.first_seq,
-    };
     store::BookChange {
         market: market.clone(),
         epoch: change.epoch,
-        first_seq,
-        last_seq,
+        first_seq: change.first_seq,
+        last_seq: change.last_seq,
         is_snapshot: change.is_snapshot,
         price_scale: scales.0,
         qty_scale: scales.1,

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use venuekit_driver::{ClientTls, Clock, Handle, Options, Runner};
-use venuekit_session::{Config as SessionConfig, ConfigError as Unfit, Report, Session, Want};
+use venuekit_driver::{ClientTls, Clock, Handle, Options, Runner, Tape};
+use venuekit_session::{About, Config as SessionConfig, ConfigError as Unfit, Report, Session, Want};
 use venuekit_sign::Credentials;
 use venuekit_store::{OpenMode, Resume, Sink, Sqlite, World};
 use venuekit_venue::{Channel, Venue};
@@ -164,7 +165,7 @@ impl Parts {
         let mut prepared = Vec::new();
         for (index, venue) in config.venues.iter().enumerate() {
             let account = account(venue, accounts, simulator.as_ref());
-            let session = session(venue, account.clone(), config.sim.seed, simulator.as_ref())?;
+            let (session, wants) = session(venue, account.clone(), config.sim.seed, simulator.as_ref())?;
             let (wishes, relayed) = mpsc::channel(1_024);
             let feed = Feed::new(FeedParts {
                 index,
@@ -176,7 +177,13 @@ impl Parts {
                 resume: of_venue(&resume, &venue.id),
                 credentials: account,
             });
-            let (runner, handle) = Runner::new(session, feed, Options { tls: tls.clone(), clock })?;
+            let (mut runner, handle) = Runner::new(session, feed, Options { tls: tls.clone(), clock })?;
+            if let Some(directory) = &config.tape {
+                let tape = tape(directory, venue, wants, config.sim.seed, clock)?;
+                // Set once: each venue has a board of its own.
+                let _ = board.venues[index].tape.set(tape.status());
+                runner.record(tape);
+            }
             prepared.push((venue.id.clone(), runner, handle, relayed));
         }
         let writer = Writer::new(
@@ -369,7 +376,7 @@ fn session(
     credentials: Option<Credentials>,
     seed: u64,
     simulator: Option<&Simulator>,
-) -> Result<Session, IngestError> {
+) -> Result<(Session, Vec<Want>), IngestError> {
     let mut hosts = venue.hosts.clone();
     if venue.is_embedded() {
         let served = simulator.and_then(|simulator| simulator.hosts(&venue.id));
@@ -398,12 +405,41 @@ fn session(
             }
         }
     }
-    make(&config).map_err(|source| IngestError::Venue { venue: venue.id.clone(), source })
+    let session = make(&config);
+    let session = session.map_err(|source| IngestError::Venue { venue: venue.id.clone(), source })?;
+    Ok((session, config.wants))
 }
 
 fn private_wants(venue: &dyn Venue) -> Vec<Want> {
     let offered = PRIVATE.into_iter().filter(|c| venue.specs().iter().any(|spec| spec.offers(*c)));
     offered.map(|channel| Want::new("", channel)).collect()
+}
+
+/// A fresh tape of a venue: `doex-1700000000.jsonl.zst`.
+fn tape(
+    directory: &Path,
+    venue: &VenueConfig,
+    wants: Vec<Want>,
+    seed: u64,
+    clock: Clock,
+) -> Result<Tape, IngestError> {
+    let now = clock.now();
+    let seconds = now.wall.millis() / 1000;
+    let about = About {
+        venue: venue.id.clone(),
+        recorder: concat!("venuekit ", env!("CARGO_PKG_VERSION")).to_owned(),
+        seed,
+        environment: venue.environment.clone(),
+        config: hex::encode(Sha256::digest(format!("{venue:?}"))),
+        wants: wants
+            .into_iter()
+            .map(|want| (want.product, want.symbol, want.channel.as_str().to_owned()))
+            .collect(),
+    };
+    let file = |source| IngestError::File { path: directory.to_owned(), source };
+    std::fs::create_dir_all(directory).map_err(file)?;
+    Tape::create(&directory.join(format!("{}-{seconds}.jsonl.zst", venue.id)), &about, now)
+        .map_err(|source| IngestError::Tape { venue: venue.id.clone(), source })
 }
 
 async fn write_private(path: &Path, text: &str) -> Result<(), IngestError> {

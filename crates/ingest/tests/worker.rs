@@ -1,0 +1,376 @@
+//! Whole runs against the embedded simulator on real sockets: driven by what is seen, never by waiting a while.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use venuekit_ingest::{
+    Config, Console, Ended, Exit, Faults, IngestError, Overrides, RunOptions, Started, Summary, run,
+};
+use venuekit_sign::Credentials;
+use venuekit_store::{MarketCounts, Reader, World};
+
+/// Longest that anything here may take; a machine that is busy with other things takes long.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at what cannot be waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Data as it is written, line by line.
+struct Lines {
+    lines: mpsc::UnboundedSender<String>,
+    part: Vec<u8>,
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        for byte in bytes {
+            if *byte == b'\n' {
+                let line = String::from_utf8(std::mem::take(&mut self.part)).expect("text");
+                // The test may have seen enough.
+                let _ = self.lines.send(line);
+            } else {
+                self.part.push(*byte);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A run under way.
+struct Running {
+    task: tokio::task::JoinHandle<Result<Summary, IngestError>>,
+    lines: mpsc::UnboundedReceiver<String>,
+    started: Option<oneshot::Receiver<Started>>,
+    health: Option<SocketAddr>,
+    stop: Option<oneshot::Sender<Ended>>,
+}
+
+fn start(config: Config, accounts: BTreeMap<String, Credentials>) -> Running {
+    let (lines, read) = mpsc::unbounded_channel();
+    let (stop, stopped) = oneshot::channel();
+    let (begun, started) = oneshot::channel();
+    let console = Console {
+        data: Box::new(Lines { lines, part: Vec::new() }),
+        screen: None,
+        json: false,
+        quiet: false,
+    };
+    let options = RunOptions {
+        accounts,
+        report: None,
+        on_start: Some(Box::new(move |started| drop(begun.send(started.clone())))),
+    };
+    let shutdown = async move { stopped.await.unwrap_or(Ended::Asked) };
+    let task = tokio::spawn(run(config, options, console, shutdown));
+    Running { task, lines: read, started: Some(started), health: None, stop: Some(stop) }
+}
+
+impl Running {
+    async fn line(&mut self) -> String {
+        let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await.expect("a line in time");
+        line.expect("the run goes on")
+    }
+
+    async fn started(&mut self) -> Started {
+        let started = self.started.take().expect("asked once");
+        let started = tokio::time::timeout(PATIENCE, started).await.expect("in time").expect("it starts");
+        self.health = Some(started.health);
+        started
+    }
+
+    /// An answer of the health server: status line and body.
+    async fn get(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.health.expect("started")).await.expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sends");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        (head.lines().next().expect("a status line").to_owned(), body.to_owned())
+    }
+
+    async fn until(&self, path: &str, mut holds: impl FnMut(&str) -> bool) -> String {
+        let seen = Mutex::new(String::new());
+        let looking = async {
+            loop {
+                let (_, body) = self.get(path).await;
+                let found = holds(&body);
+                seen.lock().expect("one task").clone_from(&body);
+                if found {
+                    return body;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, looking).await {
+            Ok(body) => body,
+            Err(_) => panic!("{path} never came to say it:\n{}", seen.lock().expect("one task")),
+        }
+    }
+
+    async fn end(mut self, ended: Ended) -> (Summary, Vec<String>) {
+        let stop = self.stop.take().expect("ended once");
+        stop.send(ended).expect("the run goes on");
+        let summary = tokio::time::timeout(PATIENCE, self.task).await.expect("it ends in time");
+        let summary = summary.expect("no panic").expect("a clean end");
+        let mut rest = Vec::new();
+        while let Ok(line) = self.lines.try_recv() {
+            rest.push(line);
+        }
+        (summary, rest)
+    }
+}
+
+fn into(directory: &Path, flags: Overrides) -> Config {
+    let flags = Overrides {
+        database: flags.database.or_else(|| Some(directory.join("v.db"))),
+        health: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        ..flags
+    };
+    Config::default_sim().with(flags)
+}
+
+async fn counts_until(path: &Path, mut holds: impl FnMut(&[MarketCounts]) -> bool) -> Vec<MarketCounts> {
+    let reader = Reader::open(path).expect("opens");
+    let looking = async {
+        loop {
+            let counts = reader.counts().expect("counts");
+            if holds(&counts) {
+                return counts;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.expect("the rows come")
+}
+
+/// Trades and book changes of all nine markets.
+fn all_nine(counts: &[MarketCounts]) -> bool {
+    counts.len() == 9 && counts.iter().all(|market| market.trades > 0 && market.book_changes > 1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nine_books_go_live_and_everything_is_stored_once() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let tapes = scratch.path().join("tapes");
+    let truth = scratch.path().join("truth.ndjson");
+    let flags =
+        Overrides { tape: Some(tapes.clone()), sim_truth: Some(truth.clone()), ..Overrides::default() };
+    let mut running = start(into(scratch.path(), flags), BTreeMap::new());
+    let started = running.started().await;
+    assert!(matches!(started.world, World::Sim { .. }), "{started:?}");
+    let mut live = Vec::new();
+    for _ in 0..9 {
+        let line = running.line().await;
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!((words[2], words[4], words[6]), ("live", "/", "seq"), "{line}");
+        live.push(format!("{} {}", words[0], words[1]));
+    }
+    live.sort();
+    live.dedup();
+    assert_eq!(live.len(), 9, "{live:?}");
+    let path = scratch.path().join("v.db");
+    counts_until(&path, all_nine).await;
+    let ready = running.until("/readyz?verbose", |text| text.ends_with("\nready\n")).await;
+    assert!(ready.contains("[+]doex/BTC/USDT book live seq="), "{ready}");
+    assert!(ready.contains("[+]duedex/BTC/USD:BTC trades live"), "{ready}");
+    assert!(!ready.contains("[-]"), "{ready}");
+    assert_eq!(running.get("/readyz").await, ("HTTP/1.1 200 OK".to_owned(), "ready\n".to_owned()));
+    assert_eq!(running.get("/livez").await, ("HTTP/1.1 200 OK".to_owned(), "ok\n".to_owned()));
+    let metrics = running.get("/metrics").await.1;
+    assert!(metrics.contains("venuekit_book_state{venue=\"doex\",symbol=\"BTC/USDT\"} 2"), "{metrics}");
+
+    let (summary, rest) = running.end(Ended::Interrupt).await;
+    assert_eq!(summary.ended.exit(), Exit::Interrupted);
+    assert_eq!(rest.last(), Some(&summary.to_string()), "the last line is the summary");
+    let told = (summary.conflicts, summary.gaps_opened, summary.gaps_open, summary.shed, summary.broken);
+    assert_eq!(told, (0, 0, 0, 0, 0), "{summary}");
+    // The summary, the database and the sessions' own reports agree to the row.
+    let counts = Reader::open(&path).expect("opens").counts().expect("counts");
+    assert_eq!(summary.trades, counts.iter().map(|market| market.trades).sum::<u64>());
+    assert_eq!(summary.book_changes, counts.iter().map(|market| market.book_changes).sum::<u64>());
+    let reported: u64 = summary.reports.values().flat_map(|r| r.trades.values()).map(|t| t.count).sum();
+    assert_eq!(summary.trades, reported, "every trade that was told is stored");
+    let updates: u64 = summary.reports.values().flat_map(|r| r.books.values()).map(|b| b.updates).sum();
+    let snapshots: u64 = summary.reports.values().filter_map(|r| r.events.get("book_snapshot")).sum();
+    assert_eq!(summary.book_changes, updates + snapshots, "every change that was told is stored");
+    // The truth knows each of them.
+    let truth = std::fs::read_to_string(&truth).expect("written");
+    for (venue, report) in &summary.reports {
+        for (symbol, book) in &report.books {
+            let seq = format!("\"seq\":{},", book.last_seq.expect("numbered"));
+            let place = format!("\"venue\":\"{venue}\",\"symbol\":\"{symbol}\"");
+            let mut lines = truth.lines().filter(|line| line.contains("\"t\":\"book\""));
+            let line = lines.find(|line| line.contains(&place) && line.contains(&seq)).expect("told");
+            assert!(line.contains(&book.sha256), "{venue} {symbol}: {line}");
+        }
+    }
+    let mut names: Vec<String> = std::fs::read_dir(&tapes)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+        .collect();
+    names.sort();
+    assert!(
+        names.len() == 2 && names[0].starts_with("doex-") && names[1].starts_with("duedex-"),
+        "{names:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_faults_books_go_stale_and_heal_and_the_account_is_followed_over_tls() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let flags = Overrides {
+        sim_faults: Some(Faults::Heavy),
+        seed: Some(7),
+        sim_tls: Some(true),
+        ..Overrides::default()
+    };
+    let mut config = into(scratch.path(), flags);
+    config.venues.iter_mut().for_each(|venue| venue.private = venuekit_ingest::Private::Demo);
+    let mut running = start(config, BTreeMap::new());
+    running.started().await;
+    let healed =
+        |text: &str| text.lines().filter(|l| l.starts_with("venuekit_book_resync_seconds_count")).count();
+    running.until("/metrics", |text| healed(text) == 2).await;
+    let ready = running.until("/readyz?verbose", |text| text.contains("duedex orders live")).await;
+    assert!(!ready.contains("doex orders"), "its login is not performed yet:\n{ready}");
+    let path = scratch.path().join("v.db");
+    counts_until(&path, all_nine).await;
+    let (summary, _) = running.end(Ended::Asked).await;
+    assert!(summary.gaps_healed > 0 && summary.gaps_opened >= summary.gaps_healed, "{summary}");
+    assert_eq!((summary.conflicts, summary.shed), (0, 0), "{summary}");
+    let open: u64 =
+        Reader::open(&path).expect("opens").counts().expect("counts").iter().map(|m| m.open_gaps).sum();
+    assert!(open <= summary.gaps_open, "{open} gaps are open in the database, {summary}");
+}
+
+/// The canary: a key and a secret that must not be seen anywhere. The secret is base64, as the venue hands it out.
+const KEY: &str = "CANARYKEYCANARYKEYCANARYKEY";
+const SECRET: &str = "Q0FOQVJZU0VDUkVUQ0FOQVJZU0VDUkVUQ0FOQVJZISE=";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_secret_is_named_stops_nothing_public_and_is_seen_nowhere() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let flags = Overrides { tape: Some(scratch.path().join("tapes")), ..Overrides::default() };
+    let accounts = BTreeMap::from([("duedex".to_owned(), Credentials::new(KEY, SECRET))]);
+    let _logging = {
+        let log = Arc::clone(&log);
+        let writer = move || Log(Arc::clone(&log));
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(writer);
+        tracing::subscriber::set_global_default(subscriber.finish()).expect("the only subscriber here")
+    };
+    let mut running = start(into(scratch.path(), flags), accounts);
+    running.started().await;
+    let named = |text: &str| text.contains("[-]duedex credentials key_id=CANA… credentials refused");
+    let text = running.until("/readyz?verbose", named).await;
+    assert!(text.contains("[-]duedex orders stopped: credentials refused"), "{text}");
+    let is_live = |text: &str| {
+        text.lines().filter(|line| line.contains("duedex/") && line.contains(" book live")).count() == 4
+    };
+    let public = running.until("/readyz?verbose", is_live).await;
+    let (status, plain) = running.get("/readyz").await;
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert!(plain.contains("[-]duedex credentials"), "{plain}");
+    let metrics = running.get("/metrics").await.1;
+    let (summary, lines) = running.end(Ended::Terminate).await;
+    assert_eq!(summary.ended.exit(), Exit::Terminated);
+
+    let mut places = vec![
+        ("readyz", text.into_bytes()),
+        ("readyz", public.into_bytes()),
+        ("metrics", metrics.into_bytes()),
+        ("data", lines.join("\n").into_bytes()),
+        ("summary", summary.to_json().into_bytes()),
+        ("reports", summary.reports_json().into_bytes()),
+        ("log", log.lock().expect("no panic").clone()),
+    ];
+    for directory in [scratch.path().to_owned(), scratch.path().join("tapes")] {
+        for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+            if entry.path().is_file() {
+                let bytes = std::fs::read(entry.path()).expect("reads");
+                let is_packed = entry.path().extension().is_some_and(|extension| extension == "zst");
+                places.push(("file", if is_packed { unpacked(&bytes) } else { bytes }));
+            }
+        }
+    }
+    assert!(places.iter().filter(|(name, _)| *name == "file").count() >= 3, "database and two tapes");
+    assert!(places.iter().all(|(_, bytes)| !bytes.is_empty()));
+    let raw = b"CANARYSECRETCANARYSECRETCANARY!!";
+    let forms = [KEY.into(), SECRET.into(), raw.to_vec(), hex::encode(raw).into(), hex::encode(KEY).into()];
+    for (name, bytes) in &places {
+        for form in &forms {
+            let found = bytes.windows(form.len()).any(|window| window == form.as_slice());
+            assert!(!found, "{name} holds {}", String::from_utf8_lossy(form));
+        }
+    }
+}
+
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
+    zstd::decode_all(bytes).expect("a whole tape")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_symbol_that_is_not_listed_ends_the_run_with_the_nearest() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let text = "[venues.doex]\nsymbols = [\"BTC/USTD\"]\n[health]\nlisten = \"127.0.0.1:0\"\n[sink]\npath = \"v.db\"\n";
+    let config = Config::from_toml(text, "v.toml", scratch.path()).expect("valid");
+    let running = start(config, BTreeMap::new());
+    let outcome = tokio::time::timeout(PATIENCE, running.task).await.expect("in time").expect("no panic");
+    let error = outcome.expect_err("no such symbol");
+    assert_eq!(error.exit(), Exit::Config);
+    assert_eq!(error.to_string(), "doex does not list \"BTC/USTD\"; did you mean BTC/USDT?");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_run_by_default_keeps_the_first_aside_and_a_named_database_refuses_it() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let mut config = into(scratch.path(), Overrides::default());
+    config.sink.is_default_path = true;
+    let mut asides = Vec::new();
+    for _ in 0..2 {
+        let mut running = start(config.clone(), BTreeMap::new());
+        asides.push(running.started().await.set_aside);
+        running.line().await;
+        running.end(Ended::Asked).await;
+    }
+    assert_eq!(asides, [None, Some(scratch.path().join("v.1.db"))]);
+    config.sink.is_default_path = false;
+    let refused = start(config, BTreeMap::new()).task.await.expect("no panic").expect_err("two worlds");
+    assert_eq!(refused.exit(), Exit::Config);
+    let why = std::error::Error::source(&refused).expect("a source").to_string();
+    assert_eq!(why.matches("simulator run ").count(), 2, "both are named: {why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_that_nobody_serves_are_unreachable() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let text = "[venues.doex]\nrest = \"http://127.0.0.1:1\"\nstream = \"ws://127.0.0.1:1\"\n";
+    let config = Config::from_toml(text, "v.toml", scratch.path()).expect("valid");
+    let error = start(config, BTreeMap::new()).task.await.expect("no panic").expect_err("nobody is there");
+    assert_eq!(error.exit(), Exit::Unreachable);
+    assert!(error.to_string().contains("doex at http://127.0.0.1:1"), "{error}");
+}
