@@ -2,12 +2,14 @@
 //!
 //! Owns the table of allowed edges and the licences; it refuses to know what any crate does.
 
+mod bench;
 mod ci;
 mod deps;
 mod layers;
 mod metadata;
 mod prove;
 mod run;
+mod throughput;
 #[cfg(test)]
 mod verify_db;
 
@@ -27,6 +29,8 @@ enum Command {
     Deps,
     /// The property and simulation tests at full size.
     Prove(prove::Options),
+    /// What it costs, printed and never asserted.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         Command::Layers => layers::run(),
         Command::Deps => deps::run(),
         Command::Prove(options) => prove::run(&options),
+        Command::Bench(options) => bench::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
