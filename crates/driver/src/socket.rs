@@ -316,6 +316,7 @@ pub(crate) fn describe(error: &Error) -> String {
         }
         Error::Protocol(error) => format!("not websocket: {error}"),
         Error::Utf8(_) => "a text message is not UTF-8".to_owned(),
+        Error::AttackAttempt => "the upgrade answer is too long".to_owned(),
         Error::Http(answer) => format!("the upgrade was refused with HTTP {}", answer.status().as_u16()),
         _ => "the websocket failed".to_owned(),
     }

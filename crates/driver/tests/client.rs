@@ -20,7 +20,9 @@ use venuekit_venue::{Channel, Venue};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn simulated(name: &str, options: ServeOptions) -> Server<VenueSim> {
-    let sim = Sim::new(SimConfig::new(7, options.clock.now()));
+    // Books of the last minutes are kept, for a copy is compared with the truth a little after it was taken.
+    let config = SimConfig { history: 10_000, ..SimConfig::new(7, options.clock.now()) };
+    let sim = Sim::new(config);
     let venue =
         sim.into_venues().into_iter().find(|venue| venue.name() == name).expect("a venue of that name");
     serve(venue, options).await.expect("a free port of loopback")

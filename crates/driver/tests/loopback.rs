@@ -268,3 +268,107 @@ async fn the_last_handle_stops_the_session() {
     timeout(PATIENCE, running.done).await.expect("it stops").expect("no panic");
     seen.until("closed 2").await;
 }
+
+/// Waits until a front that is always due is no longer told the time, and gives how often it was.
+async fn paused(server: &Server<Play>) -> usize {
+    let (mut ticks, mut unchanged) = (0, 0);
+    while unchanged < 200 {
+        let (now, closed) = server
+            .with(|play, _| {
+                let closed = play.seen.iter().any(|line| line.starts_with("closed"));
+                (play.seen.iter().filter(|line| *line == "tick").count(), closed)
+            })
+            .await
+            .expect("still served");
+        assert!(!closed, "a client was cut instead of waited for, after {now} ticks");
+        unchanged = if now > 0 && now == ticks { unchanged + 1 } else { 0 };
+        ticks = now;
+        tokio::task::yield_now().await;
+    }
+    ticks
+}
+
+/// Speaks 64 KiB to the one connection whenever it is told the time, which it always wants to be.
+fn talkative() -> (Play, Lines) {
+    let mut open = None;
+    let (mut play, seen) = Play::new(move |input, out| match *input {
+        FrontInput::Tick => {
+            if let Some(conn) = open {
+                out.push(text(conn, json!({"type": "x".repeat(64 << 10)})));
+            }
+        }
+        FrontInput::Opened { conn, .. } => {
+            open = Some(conn);
+            well(input, out);
+        }
+        _ => well(input, out),
+    });
+    play.always_due = true;
+    (play, seen)
+}
+
+#[tokio::test]
+async fn a_front_waits_for_a_client_that_reads_slowly() {
+    let (play, _) = talkative();
+    let server = served(play).await;
+    let mut client = deaf_client(&server).await;
+    paused(&server).await;
+    // More than may ever wait for one client: whoever is not waited for is cut before that.
+    let mut left: usize = 40 << 20;
+    let mut buffer = vec![0; 1 << 16];
+    while left > 0 {
+        let read = client.read(&mut buffer).await.expect("it is not cut");
+        assert!(read > 0, "it was cut with {left} bytes to go");
+        left = left.saturating_sub(read);
+    }
+    drop(client);
+    server.stop().await.expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_session_that_does_not_keep_up_stops_reading_and_nothing_grows() {
+    use venuekit_session::{Emission, Event, Persist, PersistId, Session};
+    use venuekit_types::Now;
+
+    /// Blocks on the first message until it is let go.
+    struct Stuck {
+        release: std::sync::mpsc::Receiver<()>,
+        broken: tokio::sync::mpsc::UnboundedSender<()>,
+    }
+    impl venuekit_driver::Host for Stuck {
+        fn event(&mut self, _: Now, emission: Emission<'_>) {
+            if matches!(emission.event, Event::Broken { .. }) {
+                let _ = self.broken.send(());
+                // Once let go, it is for good.
+                let _ = self.release.recv();
+            }
+        }
+
+        fn persist(&mut self, _: PersistId, _: Persist) -> Option<u64> {
+            None
+        }
+    }
+
+    let (play, _) = talkative();
+    let server = served(play).await;
+    let at = config(server.rest_origin(), server.stream_origin());
+    let session = venuekit_session::Session::new(Tiny::new(), at).expect("it fits");
+    let (let_go, release) = std::sync::mpsc::channel();
+    let (broken, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (runner, handle) =
+        venuekit_driver::Runner::new(session, Stuck { release, broken }, Options::default())
+            .expect("it runs");
+    let done: tokio::task::JoinHandle<(Session, Stuck)> = tokio::spawn(runner.run());
+    heard.recv().await.expect("a first message");
+    // What was read ahead, what waits at the server, and what the system holds, 64 KiB a tick.
+    let ticks = paused(&server).await;
+    assert!(ticks < (64 << 20) / (64 << 10), "{ticks} ticks were spoken to a client that takes nothing");
+    drop(let_go);
+    // The rest arrives, and what comes after it.
+    for _ in 0..2 * ticks {
+        timeout(PATIENCE, heard.recv()).await.expect("it goes on").expect("it runs");
+    }
+    handle.stop().await.expect("it runs");
+    timeout(PATIENCE, done).await.expect("it stops").expect("no panic");
+    server.stop().await.expect("no panic");
+}

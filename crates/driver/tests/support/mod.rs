@@ -225,6 +225,8 @@ pub struct Play {
     script: Script,
     out: VecDeque<FrontOutput>,
     pub seen: Vec<String>,
+    /// Whether it wants to be told the time at every moment.
+    pub always_due: bool,
     watch: UnboundedSender<String>,
 }
 
@@ -233,7 +235,7 @@ impl Play {
     pub fn new(script: impl FnMut(&FrontInput<'_>, &mut Vec<FrontOutput>) + Send + 'static) -> (Play, Lines) {
         let (watch, lines) = unbounded_channel();
         let script = Box::new(script);
-        (Play { script, out: VecDeque::new(), seen: Vec::new(), watch }, Lines(lines))
+        (Play { script, out: VecDeque::new(), seen: Vec::new(), always_due: false, watch }, Lines(lines))
     }
 
     /// Does something unasked.
@@ -271,7 +273,7 @@ impl Front for Play {
     }
 
     fn next_at(&self) -> Option<Mono> {
-        None
+        self.always_due.then_some(Mono(0))
     }
 }
 
