@@ -31,6 +31,7 @@ mod gap;
 mod grid;
 mod ladder;
 mod link;
+mod publish;
 mod rules;
 mod side;
 mod socket;
@@ -40,7 +41,8 @@ mod window;
 
 pub use book::Book;
 pub use gap::{Cause, Gap, NotLive, Outcome, State};
+pub use publish::{Publisher, Reader, Top, TopView, publication};
 pub use rules::{ChainFirst, Checksum, Early, Limits, Linkage, Rules, StaleStep, StepFirst};
 pub use socket::{SocketCounter, SocketSeq};
 pub use update::{Digits, Ids, Places, Update};
-pub use view::{Assurance, Unvouched, View};
+pub use view::{Assurance, Depth, Fill, Unvouched, View};

@@ -92,18 +92,21 @@ impl<'a> View<'a> {
         self.ladder.side(BookSide::Ask).best()
     }
 
-    /// The levels of a side, best first.
-    pub fn levels(&self, side: BookSide) -> impl Iterator<Item = Level> + Clone + use<'a> {
+    /// The levels of a side, best first; from its other end, worst first.
+    pub fn levels(
+        &self,
+        side: BookSide,
+    ) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + Clone + use<'a> {
         self.ladder.side(side).iter()
     }
 
     /// The bids, best first.
-    pub fn bids(&self) -> impl Iterator<Item = Level> + Clone + use<'a> {
+    pub fn bids(&self) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + Clone + use<'a> {
         self.levels(BookSide::Bid)
     }
 
     /// The asks, best first.
-    pub fn asks(&self) -> impl Iterator<Item = Level> + Clone + use<'a> {
+    pub fn asks(&self) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + Clone + use<'a> {
         self.levels(BookSide::Ask)
     }
 
@@ -117,6 +120,43 @@ impl<'a> View<'a> {
         self.ladder.at(side, price)
     }
 
+    /// What rests from the touch to a price, both included.
+    ///
+    /// **Shape**: walks the levels it counts.
+    pub fn depth_to(&self, side: BookSide, price: Price) -> Depth {
+        let within = |level: &Level| match side {
+            BookSide::Bid => level.price >= price,
+            BookSide::Ask => level.price <= price,
+        };
+        let mut depth = Depth::default();
+        for level in self.levels(side).take_while(within) {
+            depth.levels += 1;
+            depth.qty += i128::from(level.qty.0);
+        }
+        depth
+    }
+
+    /// What it takes to fill a quantity from a side: asks to buy, bids to sell. Nothing is filled of a quantity
+    /// of zero or below.
+    ///
+    /// **Shape**: walks the levels that are taken.
+    pub fn fill(&self, side: BookSide, qty: Qty) -> Fill {
+        let mut fill = Fill::default();
+        let mut left = qty.0.max(0);
+        for level in self.levels(side).take_while(|_| qty.0 > 0) {
+            let taken = left.min(level.qty.0);
+            left -= taken;
+            fill.levels += 1;
+            fill.worst = Some(level.price);
+            fill.notional += i128::from(level.price.0) * i128::from(taken);
+            if left == 0 {
+                break;
+            }
+        }
+        fill.qty = Qty(qty.0.max(0) - left);
+        fill
+    }
+
     /// True when a bid stands at or above an ask. Venues do send such books for moments (auctions, a halt):
     /// it is kept as it came, and whoever trades should ask.
     pub fn is_crossed(&self) -> bool {
@@ -128,6 +168,43 @@ impl<'a> View<'a> {
     /// by a newline.
     pub fn digest_into(&self, price_scale: Scale, qty_scale: Scale, sink: &mut impl FnMut(&[u8])) {
         self.ladder.digest_into(price_scale, qty_scale, sink);
+    }
+}
+
+/// What rests in a band of prices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// How many levels.
+    pub levels: usize,
+    /// Their quantities together, in the unit of quantities.
+    pub qty: i128,
+}
+
+/// What it takes to fill a quantity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// How much can be filled; less than was asked for when the side has no more.
+    pub qty: Qty,
+    /// How many levels it takes, the last perhaps in part.
+    pub levels: usize,
+    /// The price of the last level taken.
+    pub worst: Option<Price>,
+    /// Price times quantity, summed over what is taken: exact, in the unit of prices times that of quantities.
+    pub notional: i128,
+}
+
+impl Fill {
+    /// The volume-weighted price, rounded down to a whole count; nothing when nothing was filled.
+    pub fn average_rounded_down(&self) -> Option<Price> {
+        // It lies between the best and the worst price, so it fits.
+        i64::try_from(self.notional.checked_div(i128::from(self.qty.0))?).ok().map(Price)
+    }
+
+    /// The volume-weighted price, rounded up to a whole count; nothing when nothing was filled.
+    pub fn average_rounded_up(&self) -> Option<Price> {
+        let down = self.average_rounded_down()?;
+        let is_whole = self.notional == i128::from(down.0) * i128::from(self.qty.0);
+        Some(if is_whole { down } else { Price(down.0 + 1) })
     }
 }
 
@@ -145,7 +222,10 @@ impl<'a> Unvouched<'a> {
     }
 
     /// The levels of a side, best first.
-    pub fn levels(&self, side: BookSide) -> impl Iterator<Item = Level> + Clone + use<'a> {
+    pub fn levels(
+        &self,
+        side: BookSide,
+    ) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + Clone + use<'a> {
         self.ladder.side(side).iter()
     }
 

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use venuekit_book::{
-    Assurance, Book, Cause, Checksum, Digits, Gap, Ids, Limits, Linkage, NotLive, Outcome, Places, Rules,
-    SocketCounter, SocketSeq, StaleStep, State, StepFirst, Update,
+    Assurance, Book, Cause, Checksum, Depth, Digits, Fill, Gap, Ids, Limits, Linkage, NotLive, Outcome,
+    Places, Rules, SocketCounter, SocketSeq, StaleStep, State, StepFirst, Top, Update, publication,
 };
 use venuekit_types::{BookSide, Level, Mono, Now, Price, Qty, Scale, UnixNanos, parse_scaled};
 
@@ -486,4 +486,73 @@ fn a_price_off_the_grid_is_named_and_kept() {
     assert_eq!(book.off_grid(), None);
     let bids: Vec<i64> = book.view(now).expect("live").bids().map(|row| row.price.0).collect();
     assert_eq!(bids, [1_050, 1_000, 975, 950, 925, 900]);
+}
+
+#[test]
+fn reads_agree_with_a_walk_over_the_levels() {
+    let mut book = Book::new(Rules::new(Linkage::Unnumbered));
+    let now = Now::default();
+    let bids = [Level::new(100, 5), Level::new(98, 2), Level::new(90, 7)];
+    let asks = [Level::new(101, 3), Level::new(103, i64::MAX), Level::new(110, i64::MAX)];
+    let snapshot = Update { bids: &bids, asks: &asks, ..Update::default() };
+    assert_eq!(book.snapshot(now, 1, &snapshot), Outcome::Applied);
+    let view = book.view(now).expect("live");
+
+    assert!(view.bids().eq(bids) && view.asks().eq(asks));
+    assert!(view.bids().rev().eq(bids.into_iter().rev()));
+    assert_eq!(view.asks().len(), 3);
+
+    let depth = |side, price| view.depth_to(side, Price(price));
+    assert_eq!(depth(BookSide::Bid, 101), Depth::default());
+    assert_eq!(depth(BookSide::Bid, 98), Depth { levels: 2, qty: 7 });
+    assert_eq!(depth(BookSide::Bid, 97), Depth { levels: 2, qty: 7 });
+    assert_eq!(depth(BookSide::Ask, 1_000), Depth { levels: 3, qty: 3 + 2 * i128::from(i64::MAX) });
+
+    // To sell 6: 5 at 100 and 1 at 98.
+    let fill = view.fill(BookSide::Bid, Qty(6));
+    assert_eq!(fill, Fill { qty: Qty(6), levels: 2, worst: Some(Price(98)), notional: 598 });
+    assert_eq!((fill.average_rounded_down(), fill.average_rounded_up()), (Some(Price(99)), Some(Price(100))));
+    let all = view.fill(BookSide::Bid, Qty(1_000));
+    assert_eq!((all.qty, all.levels, all.worst), (Qty(14), 3, Some(Price(90))));
+    // To buy as much as there is a number for: exact, and no overflow.
+    let most = view.fill(BookSide::Ask, Qty(i64::MAX));
+    assert_eq!(most.notional, 3 * 101 + 103 * (i128::from(i64::MAX) - 3));
+    assert_eq!(most.average_rounded_up(), Some(Price(103)));
+    let exact = view.fill(BookSide::Ask, Qty(2));
+    assert_eq!(
+        (exact.average_rounded_down(), exact.average_rounded_up()),
+        (Some(Price(101)), Some(Price(101)))
+    );
+    for nothing in [0, -3, i64::MIN] {
+        let fill = view.fill(BookSide::Ask, Qty(nothing));
+        assert_eq!((fill, fill.average_rounded_up()), (Fill::default(), None));
+    }
+}
+
+#[test]
+fn what_is_published_is_stamped_and_stale_once_the_book_is() {
+    let mut book = Book::new(Rules::new(Linkage::Range { overlap: false }));
+    let (mut publisher, reader) = publication(2);
+    let mut top = Top::default();
+    let at = |seconds| Now::default().plus(Duration::from_secs(seconds));
+    let rows = [Level::new(9, 1), Level::new(8, 2), Level::new(7, 3)];
+    let update = |ids| Update { ids: Some(ids), bids: &rows, ..Update::default() };
+
+    assert_eq!(book.snapshot(at(3), 7, &update(Ids::single(40))), Outcome::Applied);
+    publisher.publish(at(3), &book);
+    assert!(reader.clone().read(&mut top));
+    assert_eq!((top.state(), top.epoch(), top.seq()), (State::Live, 7, Some(40)));
+    assert_eq!((top.updated_at(), top.age(at(5))), (at(3), Duration::from_secs(2)));
+    let view = top.view().expect("live");
+    assert_eq!((view.bids, view.asks, view.assurance), (&rows[..2], &[][..], Assurance::Sequenced));
+
+    let Outcome::Desync(gap) = book.apply(at(6), &update(Ids::range(42, 43))) else { panic!("a hole") };
+    publisher.publish(at(6), &book);
+    assert!(reader.read(&mut top));
+    assert_eq!(top.view(), Err(NotLive { state: State::Stale, gap: Some(gap) }));
+    assert_eq!(top.age(at(7)), Duration::from_secs(4), "the age of the data, not of the publication");
+
+    drop(publisher);
+    assert!(reader.read(&mut top));
+    assert_eq!(top.view().expect_err("no writer").gap, Some(Gap::of(Cause::Closed)));
 }
