@@ -46,6 +46,8 @@ pub(crate) struct StreamLine {
     pub(crate) last_data: UnixNanos,
     pub(crate) gap: Option<Gap>,
     pub(crate) stopped: Option<Arc<str>>,
+    /// It was found silent, and nothing has come on it since: what it shows was fetched.
+    pub(crate) silent: bool,
     /// Rows of it were shed and it is not whole again.
     pub(crate) shed: bool,
     /// Best bid and ask of a live book.
@@ -55,7 +57,7 @@ pub(crate) struct StreamLine {
 impl StreamLine {
     /// Whether it delivers, and what it delivers is stored.
     pub(crate) fn is_ready(&self) -> bool {
-        self.state == State::Live && self.stopped.is_none() && !self.shed
+        self.state == State::Live && self.stopped.is_none() && !self.silent && !self.shed
     }
 }
 
@@ -162,10 +164,9 @@ impl Lag {
         let _ = self.0.record_n(micros.max(1), rows);
     }
 
-    /// The span that so many per thousand of the rows did not exceed; nothing without rows.
-    pub(crate) fn per_mille(&self, of: u32) -> Option<std::time::Duration> {
-        let quantile = f64::from(of) / 1000.0;
-        (!self.0.is_empty()).then(|| std::time::Duration::from_micros(self.0.value_at_quantile(quantile)))
+    /// The span that this share of the rows did not exceed; nothing without rows.
+    pub(crate) fn quantile(&self, of: f64) -> Option<std::time::Duration> {
+        (!self.0.is_empty()).then(|| std::time::Duration::from_micros(self.0.value_at_quantile(of)))
     }
 
     pub(crate) fn take(&mut self) -> Lag {

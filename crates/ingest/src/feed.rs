@@ -108,6 +108,8 @@ struct Stream {
     open: Option<Gap>,
     /// Gaps of an earlier run.
     earlier: Vec<Gap>,
+    /// When it was last found silent.
+    silent_at: Option<UnixNanos>,
     keep: Keep,
 }
 
@@ -202,6 +204,7 @@ impl Feed {
             scales,
             open: None,
             earlier,
+            silent_at: None,
             keep: Keep::Whole,
         });
         if info.channel == Channel::Book {
@@ -261,6 +264,9 @@ impl Feed {
         if let Some(left_out) = self.told.admit(now.mono, Told::Gap(opened.stream, opened.gap.cause)) {
             tracing::warn!(venue = %self.venue, symbol = stream.symbol(), channel = %stream.label,
                 epoch = opened.epoch, from_seq = opened.from_seq, left_out, "gap: {}", opened.gap);
+        }
+        if opened.gap.cause == Cause::Silent {
+            stream.silent_at = Some(opened.at);
         }
         // While rows are being shed, the gap that says so covers this one.
         if !matches!(stream.keep, Keep::Whole) {
@@ -539,6 +545,7 @@ impl Feed {
                 last_data: status.last_data,
                 gap: status.gap,
                 stopped,
+                silent: stream.silent_at.is_some_and(|at| status.last_data <= at),
                 shed,
                 touch,
             });

@@ -83,7 +83,7 @@ async fn livez(State(health): State<Health>) -> Response {
 }
 
 async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let checks = health.checks();
+    let checks = health.board.checks(health.clock.now());
     let is_ok = checks.iter().all(|check| check.is_ok);
     let status = if is_ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let wants =
@@ -122,22 +122,21 @@ fn json(checks: &[Check], is_ok: bool) -> String {
     serde_json::json!({ "status": word(is_ok), "version": version, "checks": all }).to_string()
 }
 
-impl Health {
+impl Board {
     /// Everything that must hold, as it stands now.
-    pub(crate) fn checks(&self) -> Vec<Check> {
-        let now = self.clock.now();
-        let mut checks = vec![self.sink(now)];
-        if self.board.is_draining() {
+    pub(crate) fn checks(&self, now: Now) -> Vec<Check> {
+        let mut checks = vec![self.sink_check(now)];
+        if self.is_draining() {
             checks.push(Check { is_ok: false, text: "draining".to_owned() });
         }
-        for venue in &self.board.venues {
+        for venue in &self.venues {
             venue_checks(venue, now, &mut checks);
         }
         checks
     }
 
-    fn sink(&self, now: Now) -> Check {
-        let sink = self.board.sink.lock();
+    fn sink_check(&self, now: Now) -> Check {
+        let sink = self.sink.lock();
         let slow = sink.busy_since.map(|since| now.mono.since(since)).filter(|span| *span > COMMIT_WITHIN);
         match (&sink.trouble, slow) {
             (Some((since, why)), _) => {
@@ -186,6 +185,9 @@ fn stream_check(venue: &str, stream: &StreamLine, now: Now) -> Check {
         (None, true, _) => {
             let _ = write!(text, "{}: rows were shed, the sink is too slow", stream.state);
         }
+        (None, false, _) if stream.silent => {
+            let _ = write!(text, "{}: silent, nothing came since", stream.state);
+        }
         (None, false, Some(gap)) if !stream.is_ready() => {
             let _ = write!(text, "{}: {gap}", stream.state);
         }
@@ -203,4 +205,86 @@ fn stream_check(venue: &str, stream: &StreamLine, now: Now) -> Check {
         text.push_str(" age=never");
     }
     Check { is_ok: stream.is_ready(), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use venuekit_book::{Cause, Gap, State};
+    use venuekit_types::{Mono, UnixNanos};
+
+    use super::*;
+
+    fn stream() -> StreamLine {
+        StreamLine {
+            label: "book".into(),
+            symbol: Some("BTC/USDT".parse().expect("a symbol")),
+            state: State::Live,
+            seq: Some(7),
+            last_data: UnixNanos(1_000_000_000),
+            gap: None,
+            stopped: None,
+            silent: false,
+            shed: false,
+            touch: None,
+        }
+    }
+
+    #[test]
+    fn a_stream_says_what_is_wrong_with_it() {
+        let now = Now { mono: Mono(0), wall: UnixNanos(3_250_000_000) };
+        let check = |stream: StreamLine, is_ok: bool, text: &str| {
+            assert_eq!(stream_check("doex", &stream, now), Check { is_ok, text: text.to_owned() });
+        };
+        check(stream(), true, "doex/BTC/USDT book live seq=7 age=2.2s");
+        let gap = Some(Gap::between(Cause::Sequence, 8, 10));
+        // A live stream keeps its last gap, which is no fault any more.
+        check(StreamLine { gap, ..stream() }, true, "doex/BTC/USDT book live seq=7 age=2.2s");
+        let stale = StreamLine { state: State::Stale, gap, ..stream() };
+        check(stale, false, "doex/BTC/USDT book stale: sequence, expected 8, got 10 seq=7 age=2.2s");
+        let shed = StreamLine { shed: true, ..stream() };
+        check(shed, false, "doex/BTC/USDT book live: rows were shed, the sink is too slow seq=7 age=2.2s");
+        let silent = StreamLine { silent: true, ..stream() };
+        check(silent, false, "doex/BTC/USDT book live: silent, nothing came since seq=7 age=2.2s");
+        let orders = StreamLine {
+            label: "orders".into(),
+            symbol: None,
+            state: State::Empty,
+            seq: None,
+            last_data: UnixNanos(0),
+            stopped: Some("credentials refused: no".into()),
+            ..stream()
+        };
+        check(orders, false, "doex orders stopped: credentials refused: no age=never");
+    }
+
+    #[test]
+    fn what_is_not_ready_is_shown_unasked_and_the_rest_on_request() {
+        let board = Board::new(["doex"]);
+        let now = Now { mono: Mono(10_000_000_000), wall: UnixNanos(0) };
+        let read = |is_verbose| {
+            let checks = board.checks(now);
+            let is_ok = checks.iter().all(|check| check.is_ok);
+            text(&checks, is_ok, is_verbose)
+        };
+        assert_eq!(
+            read(false),
+            "[-]doex follows nothing yet: its instruments have not come yet\nnot ready\n"
+        );
+        board.venues[0].lock().streams.push(stream());
+        assert_eq!(read(false), "ready\n");
+        assert!(read(true).starts_with("[+]sink ok rows=0\n[+]doex/BTC/USDT book live"), "{}", read(true));
+        // A commit that does not come back holds everything up, though nothing has failed yet.
+        board.sink.lock().busy_since = Some(Mono(8_500_000_000));
+        assert_eq!(read(false), "[-]sink busy with one commit for 1s\nnot ready\n");
+        board.sink.lock().busy_since = Some(Mono(9_500_000_000));
+        assert_eq!(read(false), "ready\n");
+        board.venues[0].lock().credentials = Some("key_id=… credentials refused: no".into());
+        assert_eq!(read(false), "[-]doex credentials key_id=… credentials refused: no\nnot ready\n");
+        board.venues[0].lock().credentials = None;
+        board.drain();
+        assert_eq!(read(false), "[-]draining\nnot ready\n");
+        let checks = board.checks(now);
+        let json: serde_json::Value = serde_json::from_str(&json(&checks, false)).expect("JSON");
+        assert_eq!((&json["status"], &json["checks"][1]["output"]), (&"fail".into(), &"draining".into()));
+    }
 }

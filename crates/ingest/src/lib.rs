@@ -48,4 +48,4 @@ pub use console::{Console, Screen};
 pub use credentials::{Accounts, CredentialsError, accounts, credentials};
 pub use error::{Exit, IngestError};
 pub use summary::{Ended, Summary};
-pub use worker::{RunOptions, Started, run};
+pub use worker::{OnStart, RunOptions, Started, run};

@@ -68,7 +68,7 @@ impl Status {
         line.trouble = sink.trouble.as_ref().map(|(_, why)| why.to_string());
         let recent = sink.recent.take();
         drop(sink);
-        (line.p50, line.p99) = (recent.per_mille(500), recent.per_mille(990));
+        (line.p50, line.p99) = (recent.quantile(0.5), recent.quantile(0.99));
         line
     }
 

@@ -89,7 +89,7 @@ impl Summary {
         let tally = board.tally();
         let sink = board.sink.lock();
         let total = sink.total();
-        let lag = |per_mille| sink.lag.per_mille(per_mille).map_or_else(|| "0.000".to_owned(), millis);
+        let lag = |share| sink.lag.quantile(share).map_or_else(|| "0.000".to_owned(), millis);
         Summary {
             environments,
             database,
@@ -105,8 +105,8 @@ impl Summary {
             gaps_healed: tally.gaps_healed,
             gaps_open: tally.gaps_open,
             shed: tally.shed_rows,
-            lag_p50_ms: lag(500),
-            lag_p99_ms: lag(990),
+            lag_p50_ms: lag(0.5),
+            lag_p99_ms: lag(0.99),
             ended,
             reports,
         }

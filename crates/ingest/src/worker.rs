@@ -53,8 +53,11 @@ pub struct RunOptions {
     /// The file that takes what each session made of what it saw, as JSON.
     pub report: Option<PathBuf>,
     /// Called once, when everything has begun.
-    pub on_start: Option<Box<dyn FnOnce(&Started) + Send>>,
+    pub on_start: Option<OnStart>,
 }
+
+/// What is told of a run that has begun.
+pub type OnStart = Box<dyn FnOnce(&Started) + Send>;
 
 /// A run that has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -264,12 +264,12 @@ async fn a_wrong_secret_is_named_stops_nothing_public_and_is_seen_nowhere() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let flags = Overrides { tape: Some(scratch.path().join("tapes")), ..Overrides::default() };
     let accounts = BTreeMap::from([("duedex".to_owned(), Credentials::new(KEY, SECRET))]);
-    let _logging = {
+    let writer = {
         let log = Arc::clone(&log);
-        let writer = move || Log(Arc::clone(&log));
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(writer);
-        tracing::subscriber::set_global_default(subscriber.finish()).expect("the only subscriber here")
+        move || Log(Arc::clone(&log))
     };
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(writer);
+    tracing::subscriber::set_global_default(subscriber.finish()).expect("the only subscriber here");
     let mut running = start(into(scratch.path(), flags), accounts);
     running.started().await;
     let named = |text: &str| text.contains("[-]duedex credentials key_id=CANA… credentials refused");

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use venuekit_session::{Config as SessionConfig, Input, Want};
-use venuekit_sim::faults::FaultPlan;
+use venuekit_sim::faults::{Command as Strike, Fault as Harm, FaultPlan, Target};
 use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
 use venuekit_store::{Batch, BookChange, OpenMode, Reader, Sink as _, Sqlite, World};
 use venuekit_testkit::{Rig, Watch};
 
 use super::*;
+use crate::board::Board;
 use crate::metrics::Metrics;
 
 /// A feed as a watch of a rig. It answers no epochs: the rig does.
@@ -30,6 +31,7 @@ struct Bench {
     rig: Rig<VenueSim>,
     kept: Kept,
     queue: Arc<Queue>,
+    all: Board,
     board: Arc<VenueBoard>,
     wishes: mpsc::Receiver<Wish>,
     notices: mpsc::Receiver<Notice>,
@@ -46,7 +48,8 @@ impl Bench {
         let adapter = venuekit_registry::venue(venue).expect("known");
         let session = Session::new(adapter, config).expect("fits");
         let queue = Arc::new(Queue::new(queue_rows));
-        let board = Arc::new(VenueBoard::new(venue));
+        let all = Board::new([venue]);
+        let board = Arc::clone(&all.venues[0]);
         let (wish, wishes) = mpsc::channel(64);
         let (notify, notices) = mpsc::channel(64);
         let feed = Feed::new(FeedParts {
@@ -60,7 +63,7 @@ impl Bench {
             credentials,
         });
         let rig = Rig::new(session, front.expect("simulated"), start, 7);
-        Bench { rig, kept: Kept { feed }, queue, board, wishes, notices, rows: Vec::new() }
+        Bench { rig, kept: Kept { feed }, queue, all, board, wishes, notices, rows: Vec::new() }
     }
 
     fn public(venue: &str) -> Vec<Want> {
@@ -244,6 +247,40 @@ fn a_sink_that_stands_still_sheds_by_name_and_the_streams_heal() {
         let markets = if venue == "doex" { 5 } else { 4 };
         assert!(epochs(&bench.rows).len() >= 2 * markets, "{venue}");
         assert!(check_books(&bench.rows, &bench.rig.front) >= markets, "{venue}");
+    }
+}
+
+/// S1: a stream that dies on a socket which stays open and answers pings is named within its deadline and a second.
+#[test]
+fn readiness_names_a_stalled_stream_in_time() {
+    for (venue, stream, name) in [
+        ("duedex", "level2:BTCUSD", "duedex/BTC/USD:BTC book"),
+        ("doex", "btcusdt@depth", "doex/BTC/USDT book"),
+    ] {
+        let mut bench =
+            Bench::new(venue, Bench::public(venue), 1_000_000, &FaultPlan::default(), Resume::default());
+        bench.run(20, Duration::from_millis(500), true);
+        let line = |bench: &Bench| {
+            let checks = bench.all.checks(bench.rig.now());
+            checks.into_iter().find(|check| check.text.starts_with(name)).expect("it is followed")
+        };
+        assert!(line(&bench).is_ok, "{:?}", line(&bench));
+        let now = bench.rig.now();
+        let target = Target::Stream(stream.to_owned());
+        bench.rig.front.inject(now, Strike { target, fault: Harm::Stall(None) });
+        let usual = bench.rig.session.venue().specs()[0].books[0].usual_gap;
+        let deadline = (usual * 20).clamp(Duration::from_secs(10), Duration::from_secs(30));
+        let mut waited = Duration::ZERO;
+        while line(&bench).is_ok && waited < Duration::from_secs(60) {
+            bench.run(1, Duration::from_millis(100), true);
+            waited += Duration::from_millis(100);
+        }
+        let named = line(&bench);
+        let in_time = deadline - Duration::from_secs(1)..=deadline + Duration::from_secs(1);
+        assert!(in_time.contains(&waited), "{venue}: {named:?} after {waited:?}, deadline {deadline:?}");
+        assert!(named.text.contains(": silent"), "{named:?}");
+        let others = bench.all.checks(bench.rig.now());
+        assert!(others.iter().filter(|check| !check.is_ok).count() <= 2, "only what stalled: {others:?}");
     }
 }
 

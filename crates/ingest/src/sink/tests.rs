@@ -9,7 +9,6 @@ use venuekit_types::{Scale, Scaled, UnixNanos};
 
 use super::*;
 use crate::board::Board;
-use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::queue::Reservation;
 
@@ -65,7 +64,9 @@ struct Bench {
     disk: Disk,
     attempts: Receiver<usize>,
     queue: Arc<Queue>,
-    health: Health,
+    board: Arc<Board>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
     writer: JoinHandle<Drained>,
 }
 
@@ -75,8 +76,7 @@ impl Bench {
         let disk = Disk { inner: Arc::default(), attempts };
         let queue = Arc::new(Queue::new(100));
         let (board, metrics) = (Arc::new(Board::new(["doex"])), Arc::new(Metrics::new()));
-        let health =
-            Health { board: Arc::clone(&board), metrics: Arc::clone(&metrics), clock: Clock::start() };
+        let clock = Clock::start();
         let writer = Writer::new(
             disk.clone(),
             cursors,
@@ -84,10 +84,10 @@ impl Bench {
             Arc::clone(&queue),
             Arc::clone(&board.sink),
             metrics.sink(&["doex".to_owned()]),
-            health.clock,
+            clock,
         );
         let writer = std::thread::spawn(move || writer.run());
-        Bench { disk, attempts: told, queue, health, writer }
+        Bench { disk, attempts: told, queue, board, metrics, clock, writer }
     }
 
     fn full(&self, is_full: bool) {
@@ -100,12 +100,12 @@ impl Bench {
 
     fn push(&self, stream: u32, rows: Vec<Row>) -> bool {
         let items = rows.into_iter().map(|row| Item { stream: Some(StreamId(stream)), row }).collect();
-        let arrived = self.health.clock.now().mono;
+        let arrived = self.clock.now().mono;
         self.queue.push(Chunk { venue: 0, arrived, items }).is_ok()
     }
 
     fn sink_check(&self) -> (bool, String) {
-        let check = self.health.checks().swap_remove(0);
+        let check = self.board.checks(self.clock.now()).swap_remove(0);
         (check.is_ok, check.text)
     }
 
@@ -166,13 +166,13 @@ fn a_full_disk_turns_readiness_red_and_loses_nothing() {
     assert_eq!(bench.attempt(), 2, "the same batch, whole");
     let (is_ok, text) = bench.sink_check();
     assert!(!is_ok && text.starts_with("sink failing for ") && text.contains("no space left"), "{text}");
-    assert!(bench.health.metrics.render().contains("venuekit_sink_up{sink=\"sqlite\"} 0"));
+    assert!(bench.metrics.render().contains("venuekit_sink_up{sink=\"sqlite\"} 0"));
     assert!(bench.push(0, vec![trade(3)]), "there is room in the queue");
     bench.full(false);
     assert_eq!(bench.attempt(), 2, "the batch is not mixed with what came later");
     assert_eq!(bench.attempt(), 1);
-    let board = Arc::clone(&bench.health.board);
-    let metrics = Arc::clone(&bench.health.metrics);
+    let board = Arc::clone(&bench.board);
+    let metrics = Arc::clone(&bench.metrics);
     let (drained, disk) = bench.end();
     assert_eq!(drained, Drained { lost: 0 });
     assert_eq!(disk.rows, [trade(1), trade(2), trade(3)]);
@@ -279,7 +279,7 @@ fn a_contradiction_is_counted_and_does_not_hold_up_the_rest() {
     let refused = Refused { table: Table::Trade, key: "doex BTC/USDT 1".to_owned(), why: Why::Conflict };
     bench.disk.inner.lock().expect("no panic").refuse = vec![refused];
     assert!(bench.push(0, vec![trade(1), trade(2)]));
-    let board = Arc::clone(&bench.health.board);
+    let board = Arc::clone(&bench.board);
     assert_eq!(bench.end().0, Drained { lost: 0 });
     assert_eq!(board.sink.lock().conflicts, 1);
 }
