@@ -137,3 +137,30 @@ async fn an_answer_cut_short_fails_its_request() {
     running.stop().await;
     hostile.await.expect("no panic");
 }
+
+#[tokio::test]
+async fn a_stopping_session_says_goodbye() {
+    let (play, _) = Play::new(well);
+    let rest = serve(play, ServeOptions::default()).await.expect("a free port of loopback");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port of loopback");
+    let stream = format!("ws://{}", listener.local_addr().expect("it listens"));
+    let patient = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.expect("a client");
+        let head = head(&mut tcp).await;
+        tcp.write_all(welcome(&head).as_bytes()).await.expect("a client that reads");
+        // Short masked frames: two bytes of head, four of mask, the payload.
+        loop {
+            let (first, length) =
+                (tcp.read_u8().await.expect("a goodbye"), tcp.read_u8().await.expect("a frame"));
+            let mut rest = vec![0; 4 + usize::from(length & 0x7f)];
+            tcp.read_exact(&mut rest).await.expect("a whole frame");
+            if first == 0x88 {
+                break u16::from_be_bytes([rest[4] ^ rest[0], rest[5] ^ rest[1]]);
+            }
+        }
+    });
+    let mut running = run(Tiny::new(), config(rest.rest_origin(), stream), Options::default());
+    running.lines.until("Connected").await;
+    running.stop().await;
+    assert_eq!(patient.await.expect("no panic"), 1000);
+}

@@ -7,33 +7,39 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 use support::*;
-use venuekit_driver::{Clock, Options, Runner, ServeOptions, Tape, serve};
+use venuekit_driver::{Clock, Options, Runner, ServeOptions, Server, Tape, TapeStatus, serve};
 use venuekit_session::tape::{Kind, Row};
 use venuekit_session::{About, Replay, Session};
-use venuekit_sim::FrontOutput;
+use venuekit_sim::{FrontInput, FrontOutput};
 
 fn about() -> About {
     About { venue: "tiny".into(), recorder: "venuekit test".into(), seed: 42, ..About::default() }
+}
+
+/// Begins to record a session with a login.
+fn record(path: &Path, server: &Server<Play>) -> (Running, TapeStatus, String) {
+    let config = private_config(server.rest_origin(), server.stream_origin());
+    let clock = Clock::start();
+    let session = Session::new(Tiny::new(), config.clone()).expect("it fits");
+    let (lines, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let options = Options { clock, ..Options::default() };
+    let (mut runner, handle) = Runner::new(session, Teller::new(lines), options).expect("it runs");
+    let tape = Tape::create(path, &about(), clock.now()).expect("a new file");
+    let printed = format!("{tape:?} {config:?} {handle:?} {server:?}");
+    let status = tape.status();
+    runner.record(tape);
+    (Running { handle, lines: Lines(receiver), done: tokio::spawn(runner.run()) }, status, printed)
 }
 
 /// Runs a session with a login against the tiny venue, and gives its tape and everything that was printed of it.
 async fn recorded(name: &str) -> (String, String, Session) {
     let (play, mut seen) = Play::new(well);
     let server = serve(play, ServeOptions::default()).await.expect("a free port of loopback");
-    let config = private_config(server.rest_origin(), server.stream_origin());
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join(name);
-    let clock = Clock::start();
-    let session = Session::new(Tiny::new(), config.clone()).expect("it fits");
-    let (lines, receiver) = tokio::sync::mpsc::unbounded_channel();
-    let options = Options { clock, ..Options::default() };
-    let (mut runner, handle) = Runner::new(session, Teller::new(lines), options).expect("it runs");
-    let tape = Tape::create(&path, &about(), clock.now()).expect("a new file");
-    let mut printed = format!("{tape:?} {config:?} {handle:?} {server:?}");
-    let status = tape.status();
-    runner.record(tape);
-    let mut running = Running { handle, lines: Lines(receiver), done: tokio::spawn(runner.run()) };
+    let (mut running, status, mut printed) = record(&path, &server);
     // Both kinds of connection have delivered, in either order.
     let (mut traded, mut ordered) = (false, false);
     while !(traded && ordered) {
@@ -121,4 +127,24 @@ async fn no_secret_is_on_the_tape_or_in_anything_printed() {
         .find(|row| row.kind == Kind::Recv && row.data.windows(7).any(|part| part == br#""trade""#));
     let trade = trade.expect("the trade's frame");
     assert_eq!(trade.data, br#"{"id":7,"price":"1.5","size":"2","type":"trade"}"#);
+}
+
+#[tokio::test]
+async fn what_a_private_connection_says_after_it_was_closed_is_not_recorded() {
+    let (play, _) = Play::new(|input, out| match *input {
+        FrontInput::Frame { conn, data, .. } if data.windows(6).any(|part| part == br#""auth""#) => {
+            out.push(text(conn, json!({"type": "refused"})));
+            // The session closes at that word, and this is on its way already.
+            out.push(text(conn, json!({"type": "order", "listenKey": CANARY})));
+        }
+        _ => well(input, out),
+    });
+    let server = serve(play, ServeOptions::default()).await.expect("a free port of loopback");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("t.jsonl");
+    let (mut running, _, _) = record(&path, &server);
+    running.lines.until("Stopped").await;
+    running.stop().await;
+    let text = unpacked(&path);
+    assert!(text.contains("refused") && !text.contains(CANARY), "{text}");
 }

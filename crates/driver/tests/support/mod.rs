@@ -118,6 +118,12 @@ impl Venue for Tiny {
                 Event::Control(Control::Challenge(text))
             }
             (Some("auth"), _) => Event::Control(Control::LoggedIn),
+            (Some("refused"), _) => Event::Control(Control::LoginRefused(Fault {
+                kind: FaultKind::Credentials,
+                code: None,
+                text: "no such key".into(),
+                retry: Retry::Never,
+            })),
             (Some("trade"), Some(market)) => {
                 let number = message["id"].as_u64();
                 let id = out.put_text(&message["id"].to_string());
