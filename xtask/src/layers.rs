@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("book", &["types"]),
     ("venue", &["book", "sign", "types"]),
     ("session", &["venue", "book", "sign", "types"]),
+    ("account", &["venue", "types"]),
     ("venues/*", &["venue", "wire", "book", "sign", "types"]),
     ("registry", &["venues/*", "venue", "sign", "types"]),
     // The oracle shares no rule with what it judges: neither `book` nor anything that holds one.
@@ -31,7 +32,8 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without a clock, a thread, a socket, an environment, randomness or a log.
-const PURE: &[&str] = &["types", "wire", "sign", "book", "venue", "session", "venues/*", "registry", "sim"];
+const PURE: &[&str] =
+    &["types", "wire", "sign", "book", "venue", "session", "account", "venues/*", "registry", "sim"];
 
 /// Crates that run without an operating system.
 const NO_STD: &[&str] = &["types", "sign", "book"];
