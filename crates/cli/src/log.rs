@@ -1,7 +1,7 @@
 //! Logs on standard error: JSON lines for machines, text for people, and never what travels on the wire.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use venuekit_ingest::Screen;
 
 /// The variable that lets the wire's own libraries log, secrets and all.
 const UNSAFE: &str = "VENUEKIT_UNSAFE_WIRE_LOG";
@@ -28,7 +29,10 @@ fn may_pass(metadata: &Metadata<'_>, is_unsafe: bool) -> bool {
 }
 
 /// Starts logging. `VENUEKIT_LOG` holds directives such as `debug` or `venuekit_session=trace`.
-pub(crate) fn init(quiet: bool) {
+///
+/// Gives standard error where it is a terminal; what else is written there goes through it, so that no line cuts
+/// through another.
+pub(crate) fn init(quiet: bool) -> Option<Screen> {
     let is_unsafe = std::env::var_os(UNSAFE).is_some_and(|value| value == "1");
     if is_unsafe {
         eprintln!("\x1b[41;97m {UNSAFE}=1: KEYS, SIGNATURES AND TOKENS ARE WRITTEN TO THIS LOG \x1b[0m");
@@ -37,13 +41,16 @@ pub(crate) fn init(quiet: bool) {
     let directives = std::env::var("VENUEKIT_LOG").unwrap_or_else(|_| default.to_owned());
     let wire = filter_fn(move |metadata| may_pass(metadata, is_unsafe));
     let base = tracing_subscriber::registry().with(EnvFilter::new(directives)).with(wire);
-    let out = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer();
+    let screen = io::stderr().is_terminal().then(|| Screen::new(Box::new(io::stderr())));
     // A second logger would be a fault of ours alone, and the first goes on.
-    let _ = if std::io::stderr().is_terminal() {
-        base.with(out.with_ansi(use_colour())).try_init()
-    } else {
-        base.with(out.event_format(JsonLines)).try_init()
+    let _ = match screen.clone() {
+        Some(screen) => {
+            base.with(layer.with_ansi(use_colour()).with_writer(move || screen.clone())).try_init()
+        }
+        None => base.with(layer.event_format(JsonLines).with_writer(io::stderr)).try_init(),
     };
+    screen
 }
 
 /// Whether a terminal may be painted.

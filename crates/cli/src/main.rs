@@ -4,8 +4,10 @@
 
 mod command;
 mod exit;
+mod fronts;
 mod log;
 mod out;
+mod signals;
 mod tape;
 
 use std::process::ExitCode;
@@ -33,8 +35,8 @@ fn main() -> ExitCode {
     // Whatever this process writes is for its owner alone: databases, tapes, key files.
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
-    log::init(cli.command.is_quiet());
-    match cli.command.run() {
+    let screen = log::init(cli.command.is_quiet());
+    match cli.command.run(screen) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             eprintln!("error: {failure}");

@@ -1,8 +1,10 @@
 //! `venuekit sign`, as a user runs it: every vector of both venues, and no secret anywhere but in the environment.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
+
+use crate::child::venuekit;
 
 const DUEDEX_SECRET: &str = "2W2eSP3e0dp+lYMuY1MBUTqF2+8VbNRxDZ88zA7MliU=";
 const DUEDEX_KEY: &str = "13f1ab93-771d-4d59-bb6a-fe96f6b609ea";
@@ -12,8 +14,7 @@ const ORDER: &str =
 
 /// Runs the binary in an environment that holds these variables and nothing else.
 fn run(env: &[(&str, &str)], args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_venuekit"));
-    command.env_clear().envs(env.iter().copied()).arg("sign").args(args).output().expect("the binary runs")
+    venuekit(&["sign"]).envs(env.iter().copied()).args(args).output().expect("the binary runs")
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -2,15 +2,16 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
-const INSTRUMENTS: &str = include_str!("../../../fixtures/duedex/instruments.json");
+use crate::child::venuekit;
+
+const INSTRUMENTS: &str = include_str!("../../../../fixtures/duedex/instruments.json");
 
 fn replay(args: &[&str], tape: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_venuekit"));
-    command.env_clear().arg("replay").args(args).arg(tape).output().expect("the binary runs")
+    venuekit(&["replay"]).args(args).arg(tape).output().expect("the binary runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -127,9 +128,9 @@ fn compressed_tapes_and_standard_input_give_the_same() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), bytes).expect("written");
         assert_eq!(report(&replay(&JSON, file.path())), expected);
-        let mut piped = Command::new(env!("CARGO_BIN_EXE_venuekit"));
-        piped.env_clear().arg("replay").args(JSON).arg("-");
-        let output = piped.stdin(file.reopen().expect("still there")).output().expect("the binary runs");
+        let piped = file.reopen().expect("still there");
+        let output =
+            venuekit(&["replay"]).args(JSON).arg("-").stdin(piped).output().expect("the binary runs");
         assert_eq!(report(&output), expected);
     }
 }

@@ -1,0 +1,137 @@
+//! `ingest`: the worker, from the command line.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use venuekit_ingest::{Config, Console, Ended, Faults, IngestError, Overrides, RunOptions, Screen};
+
+use super::words;
+use crate::exit::{Exit, Failure, OrExit, Outcome};
+use crate::signals::Signals;
+
+/// Keep every book in sequence and store trades and book changes exactly once.
+///
+/// With no config: the simulator with both venues inside this process, into ./venuekit.db.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  venuekit ingest
+  venuekit ingest --config venuekit.toml
+  venuekit ingest --sim-faults heavy --seed 7 --sim-truth truth.ndjson
+  venuekit ingest --for 30 --json | jq .gaps_healed
+  venuekit ingest --for 60 --tape tapes --report report.json
+
+Ends in good order on SIGINT (exit code 130) or SIGTERM (143): drains, commits, prints one summary.
+Other exit codes: 3 credentials, 4 configuration, 5 no venue can be reached.")]
+pub(crate) struct Args {
+    /// The config, TOML.
+    #[arg(long, value_name = "FILE", env = "VENUEKIT_CONFIG")]
+    config: Option<PathBuf>,
+    /// The SQLite database.
+    #[arg(long, value_name = "PATH")]
+    db: Option<PathBuf>,
+    /// Record what each session sees and says, one tape a venue, into this directory.
+    #[arg(long, value_name = "DIR")]
+    tape: Option<PathBuf>,
+    /// Write what each session made of what it saw, as JSON: what a replay of its tape gives too.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Where health and metrics are served.
+    #[arg(long, value_name = "ADDR")]
+    health: Option<SocketAddr>,
+    /// End after that long.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
+    /// The seed of the embedded simulator, its faults, and every jitter.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Book messages a second and venue of the embedded simulator.
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+    /// What goes wrong in it: none, light or heavy.
+    #[arg(long, value_name = "PROFILE", value_parser = words::FAULTS)]
+    sim_faults: Option<String>,
+    /// Where it writes every trade and the digest of every book, as NDJSON.
+    #[arg(long, value_name = "FILE")]
+    sim_truth: Option<PathBuf>,
+    /// Whether it speaks TLS.
+    #[arg(long)]
+    sim_tls: bool,
+    /// Print the summary as one JSON object, and nothing else, on standard output.
+    #[arg(long)]
+    json: bool,
+    /// No line for each book that goes live.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(crate) fn run(args: Args, screen: Option<Screen>) -> Outcome {
+    super::block_on(work(args, screen))
+}
+
+async fn work(args: Args, screen: Option<Screen>) -> Outcome {
+    let mut signals = Signals::listen()?;
+    let config = match &args.config {
+        Some(path) => Config::load(path).or_exit(Exit::Config)?,
+        None => Config::default_sim(),
+    };
+    let config = config.with(Overrides {
+        database: args.db,
+        health: args.health,
+        tape: args.tape,
+        sim_truth: args.sim_truth,
+        sim_faults: args.sim_faults.as_deref().and_then(Faults::from_word),
+        sim_rate: args.rate,
+        seed: args.seed,
+        sim_tls: args.sim_tls.then_some(true),
+    });
+    let venues = config.venues.iter().map(|venue| venue.id.as_str());
+    let accounts = venuekit_ingest::accounts(venues, &|name| std::env::var_os(name));
+    let options = RunOptions {
+        accounts: accounts.or_exit(Exit::Credentials)?,
+        report: args.report,
+        ..RunOptions::default()
+    };
+    let console = Console { data: Box::new(io::stdout()), screen, json: args.json, quiet: args.quiet };
+    let shutdown = async move {
+        let span = args.seconds.map(Duration::from_secs);
+        let is_over = async {
+            match span {
+                Some(span) => tokio::time::sleep(span).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            exit = signals.ended() => match exit {
+                Exit::Terminated => Ended::Terminate,
+                _ => Ended::Interrupt,
+            },
+            () = is_over => Ended::Asked,
+        }
+    };
+    match venuekit_ingest::run(config, options, console, shutdown).await {
+        Ok(summary) => Ok(summary.ended.exit().into()),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn failure(error: IngestError) -> Failure {
+    Failure::new(error.exit().into(), error)
+}
+
+impl From<venuekit_ingest::Exit> for Exit {
+    fn from(exit: venuekit_ingest::Exit) -> Exit {
+        use venuekit_ingest::Exit as Ingest;
+        match exit {
+            Ingest::Ok => Exit::Ok,
+            Ingest::Unexpected => Exit::Unexpected,
+            Ingest::Credentials => Exit::Credentials,
+            Ingest::Config => Exit::Config,
+            Ingest::Unreachable => Exit::Unreachable,
+            Ingest::Interrupted => Exit::Interrupted,
+            Ingest::Terminated => Exit::Terminated,
+        }
+    }
+}

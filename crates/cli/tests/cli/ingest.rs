@@ -1,0 +1,73 @@
+//! `venuekit ingest`: a thin wrapper, so what is tested here is the wrapping.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::child::{Run, venuekit};
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+#[test]
+fn one_object_on_standard_output_and_a_report_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (db, report) = (folder.path().join("v.db"), folder.path().join("report.json"));
+    let args = ["ingest", "--json", "--for", "2", "--seed", "7", "--health", "127.0.0.1:0"];
+    let output = venuekit(&args).arg("--db").arg(&db).arg("--report").arg(&report).output();
+    let output = output.expect("the binary runs");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    let out = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(out.lines().count(), 1, "{out}");
+    let summary: Value = serde_json::from_str(&out).expect("one JSON object");
+    assert!(summary["book_changes"].as_u64().is_some_and(|rows| rows > 0), "{summary}");
+    assert_eq!((&summary["gaps_open"], &summary["conflicts"]), (&0.into(), &0.into()), "{summary}");
+    assert_eq!(summary["ended"], "asked");
+    for line in err.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert!(line["level"].is_string() && line["ts"].is_string(), "{line}");
+    }
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("written")).expect("JSON");
+    assert_eq!(report["doex"]["books"]["BTC/USDT"]["state"], "live", "{report}");
+    assert_eq!(report["duedex"]["books"]["BTC/USD:BTC"]["state"], "live", "{report}");
+}
+
+#[test]
+fn signals_end_it_in_good_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (signal, code, word) in [(Signal::INT, 130, "interrupt"), (Signal::TERM, 143, "terminate")] {
+        let db = folder.path().join(word);
+        let mut run = Run::start(&["ingest", "--health", "127.0.0.1:0", "--db", text(&db)]);
+        // A line for a book that went live: it is at work.
+        let line = run.line();
+        assert!(line.contains("live"), "{line}");
+        run.signal(signal);
+        let (ended, err) = run.end();
+        assert_eq!(ended, Some(code), "{err}");
+        assert!(db.exists());
+    }
+}
+
+#[test]
+fn a_config_that_is_wrong_is_named_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("venuekit.toml");
+    let check = |toml: &str, words: &[&str]| {
+        std::fs::write(&config, toml).expect("written");
+        let by_flag = venuekit(&["ingest", "--config", text(&config)]).output().expect("the binary runs");
+        let by_env = venuekit(&["ingest"]).env("VENUEKIT_CONFIG", &config).output().expect("the binary runs");
+        for output in [by_flag, by_env] {
+            let err = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{err}");
+            for word in words {
+                assert!(err.contains(word), "{word:?} is missing from {err}");
+            }
+        }
+    };
+    check("[venues.doex]\nsymbls = [\"BTC/USDT\"]\n", &["venuekit.toml:2:1", "symbols"]);
+    check("[venues.doxe]\n", &["venuekit.toml:1:", "doex"]);
+    check("[venues.doex]\nchannels = [\"boook\"]\n", &["venuekit.toml:2:", "book"]);
+}

@@ -1,0 +1,8 @@
+//! The binary as its users run it: every command, on loopback, in an environment that holds nothing.
+
+mod child;
+mod ingest;
+mod replay;
+mod sign;
+mod usage;
+mod watch;
