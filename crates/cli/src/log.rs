@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -65,6 +66,17 @@ pub(crate) fn can_draw() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// One line.
+#[derive(Serialize)]
+struct Line {
+    ts: String,
+    level: String,
+    target: Value,
+    msg: Value,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
 /// One flat object a line: `ts`, `level`, `target`, `msg`, then the event's own fields.
 struct JsonLines;
 
@@ -84,13 +96,9 @@ where
         let target = fields.remove("log.target").unwrap_or_else(|| metadata.target().into());
         fields.retain(|name, _| !name.starts_with("log."));
         let msg = fields.remove("message").unwrap_or_default();
-        let mut line = Map::new();
-        line.insert("ts".into(), ts.into());
-        line.insert("level".into(), metadata.level().as_str().to_ascii_lowercase().into());
-        line.insert("target".into(), target);
-        line.insert("msg".into(), msg);
-        line.extend(fields);
-        writeln!(out, "{}", Value::Object(line))
+        let level = metadata.level().as_str().to_ascii_lowercase();
+        let line = serde_json::to_string(&Line { ts, level, target, msg, fields });
+        writeln!(out, "{}", line.map_err(|_| fmt::Error)?)
     }
 }
 

@@ -73,6 +73,11 @@ pub(crate) fn run(args: Args) -> Outcome {
     let mut replay = Replay::new(Session::new(venue, config).or_exit(Exit::Config)?);
     let mut first = None;
     while let Some((line, row)) = next {
+        if let Some(lost) = Header::lost_before(&row) {
+            eprintln!(
+                "warning: line {line}: the recorder lost {lost} rows here; what follows may differ from what it saw"
+            );
+        }
         let mut loss = None;
         replay.row(&row, &mut |_: Now, emission| {
             if loss.is_none() {

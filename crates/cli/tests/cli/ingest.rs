@@ -1,6 +1,6 @@
 //! `venuekit ingest`: a thin wrapper, so what is tested here is the wrapping.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -33,6 +33,36 @@ fn one_object_on_standard_output_and_a_report_beside_it() {
     let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("written")).expect("JSON");
     assert_eq!(report["doex"]["books"]["BTC/USDT"]["state"], "live", "{report}");
     assert_eq!(report["duedex"]["books"]["BTC/USD:BTC"]["state"], "live", "{report}");
+}
+
+#[test]
+fn a_tape_replays_to_what_the_run_saw() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (db, tapes, report) =
+        (folder.path().join("v.db"), folder.path().join("tapes"), folder.path().join("report.json"));
+    let args =
+        ["ingest", "--json", "--for", "4", "--seed", "7", "--sim-faults", "heavy", "--health", "127.0.0.1:0"];
+    let mut command = venuekit(&args);
+    command.arg("--db").arg(&db).arg("--tape").arg(&tapes).arg("--report").arg(&report);
+    let output = command.output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen: Value = serde_json::from_slice(&std::fs::read(&report).expect("written")).expect("JSON");
+    let mut gaps = 0;
+    for venue in ["doex", "duedex"] {
+        let entries =
+            std::fs::read_dir(&tapes).expect("a folder").map(|entry| entry.expect("readable").path());
+        let is_its = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| text(Path::new(name)).starts_with(&format!("{venue}-")))
+        };
+        let tape = entries.into_iter().find(is_its).expect("its tape");
+        let output =
+            venuekit(&["replay", "--venue", venue, "--json"]).arg(&tape).output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let replayed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(replayed, seen[venue], "{venue}");
+        gaps += replayed["events"]["gap_opened"].as_u64().unwrap_or(0);
+    }
+    assert!(gaps > 0, "heavy faults that opened no gap show nothing: {seen}");
 }
 
 #[test]

@@ -173,6 +173,15 @@ fn a_broken_row_costs_itself_and_a_broken_frame_its_frame() {
 }
 
 #[test]
+fn rows_that_the_recorder_lost_are_told() {
+    let mut rows = rows();
+    rows.insert(5, row("command", 1, json!({"data": "{\"input\":\"tape_overflow\",\"dropped\":12}"})));
+    let output = replay(&JSON, tape(&rows).path());
+    assert!(text(&output.stderr).contains("line 6: the recorder lost 12 rows"), "{}", text(&output.stderr));
+    assert_eq!(report(&output)["books"]["BTC/USD:BTC"]["state"], "live");
+}
+
+#[test]
 fn the_table_names_every_book() {
     let output = replay(&["--venue", "duedex"], tape(&rows()).path());
     let table = text(&output.stdout);

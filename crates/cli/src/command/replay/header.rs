@@ -1,7 +1,7 @@
 //! What a tape says of itself, and the session that its rows are for.
 
 use serde::Deserialize;
-use venuekit_session::tape::Row;
+use venuekit_session::tape::{Kind, Row};
 use venuekit_session::{Config, HostOverride, Want};
 use venuekit_sign::Credentials;
 use venuekit_venue::{Channel, Interval, Venue};
@@ -41,10 +41,24 @@ struct Host {
     stream: String,
 }
 
+/// What a recorder writes when its disk was too slow.
+#[derive(Debug, Deserialize)]
+struct Overflow {
+    input: String,
+    #[serde(default)]
+    dropped: u64,
+}
+
 impl Header {
     /// Reads a header's payload. One that is no JSON object belongs to another recorder and says nothing to us.
     pub(super) fn parse(row: &Row) -> Header {
         serde_json::from_slice(&row.data).unwrap_or_default()
+    }
+
+    /// Rows that the recorder itself says it lost before this one.
+    pub(super) fn lost_before(row: &Row) -> Option<u64> {
+        let command: Overflow = serde_json::from_slice(&row.data).ok()?;
+        (row.kind == Kind::Command && command.input == "tape_overflow").then_some(command.dropped)
     }
 
     /// Refuses a tape of another venue.
@@ -72,11 +86,14 @@ impl Header {
                 want.product = Some(product.to_owned());
             }
         }
+        // A simulator's hosts, or those of one config, are in no spec; any that are will do, for nothing is sent.
+        let mut hosts = venue.specs().iter().flat_map(|spec| &spec.hosts);
+        let is_known = hosts.any(|hosts| hosts.environment == self.environment);
         let host = |Host { product, rest, stream }| HostOverride { product, rest, stream };
         Config {
             wants,
             hosts: self.hosts.into_iter().map(host).collect(),
-            environment: if self.environment == "sim" { String::new() } else { self.environment },
+            environment: if is_known { self.environment } else { String::new() },
             // What it signs goes nowhere; without any, it would not follow what was recorded of an account.
             credentials: Some(Credentials::new("REDACTED", "UkVEQUNURUQ=")),
             seed: self.seed,
