@@ -21,7 +21,8 @@ use venuekit_doex::{Doex, ProfileError};
 use venuekit_duedex::DueDex;
 use venuekit_venue::Venue;
 
-pub use sign::{SignError, Signed, Unsigned, answer_challenge, sign_request};
+pub use sign::{SignError, answer_challenge, sign_request};
+pub use venuekit_venue::{Signed, Unsigned};
 
 /// The venues there are, by their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

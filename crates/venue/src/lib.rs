@@ -27,7 +27,7 @@ pub use event::{
     Fill, LevelSpan, OrderPatch, OrderStatus, PositionPatch, Row, TextSpan, TickerPatch, Trade,
 };
 pub use fault::{Fault, FaultKind, Retry};
-pub use request::{Ask, HttpReply, HttpRequest, Method, Place, Say};
+pub use request::{Ask, HttpReply, HttpRequest, Method, Place, Say, Signed, Unsigned};
 pub use spec::Spec;
 pub use topic::{Channel, Interval, Topic};
 

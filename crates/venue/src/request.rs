@@ -187,3 +187,31 @@ impl HttpReply<'_> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
+
+/// A REST request that wants a signature, for a venue's own `sign_request`.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsigned<'a> {
+    /// In any case.
+    pub method: &'a str,
+    /// Path and query, encoded as they will be sent.
+    pub target: &'a str,
+    /// The body to the byte; empty when there is none.
+    pub body: &'a str,
+    /// Unix milliseconds.
+    pub timestamp_ms: i64,
+    /// Unix milliseconds until which the request holds; the venue's own rule when absent.
+    pub expiration_ms: Option<i64>,
+}
+
+/// A signed REST request. It has no `Debug`: headers and target hold a key and a signature.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The text that the signature covers.
+    pub canonical: String,
+    /// In lower-case hexadecimal.
+    pub signature: String,
+    /// Headers to send with it; one of them is the key.
+    pub headers: Vec<(String, String)>,
+    /// Path and query to send below the venue's REST origin.
+    pub target: String,
+}

@@ -1,6 +1,6 @@
 //! The straight way of data: frame, decode, sequence, event.
 
-use venuekit_book::{Cause, Gap, Outcome, State, Update};
+use venuekit_book::{Cause, Gap, Ids, Outcome, State, Update};
 use venuekit_types::{Now, UnixNanos};
 use venuekit_venue::spec::{Resync, RowIds};
 use venuekit_venue::{
@@ -148,25 +148,8 @@ impl Session {
         at: Option<UnixNanos>,
         update: &Update<'_>,
     ) {
-        let s = self.stream(id);
-        let Some(feed) = s.feed(which) else { return };
-        if feed.is_live() {
-            let (ours, theirs) = (feed.book.last_id(), update.ids.map(|ids| ids.last));
-            if ours.is_some() && ours == theirs {
-                // The answer to a probe, or an unasked repeat: the venue stands where we stand.
-                self.probe_answered(now, id);
-                return;
-            }
-            if which == Which::Primary {
-                let gap = Gap {
-                    cause: if theirs < ours { Cause::Restarted } else { Cause::Sequence },
-                    expected: ours.map(|last| last.saturating_add(1)),
-                    got: theirs,
-                };
-                feed.book.desync(gap);
-                self.open_gap(now, id, gap);
-                self.tell_state(id);
-            }
+        if self.confirms(now, id, which, update.ids) {
+            return;
         }
         let Some(epoch) = self.stream(id).epochs.take() else {
             // The store has not given one yet. The snapshot is let go and asked for again when it has.
@@ -201,6 +184,28 @@ impl Session {
             }
             Outcome::Desync(_) => self.resync(now, id, which, None),
         }
+    }
+
+    /// Holds a snapshot against a live stream: true when the venue stands where we stand, as it does in the answer to
+    /// a probe. Anything else means that something was missed, or begun again, and breaks the stream first.
+    fn confirms(&mut self, now: Now, id: StreamId, which: Which, ids: Option<Ids>) -> bool {
+        let Some(feed) = self.stream(id).feed(which).filter(|feed| feed.is_live()) else { return false };
+        let (ours, theirs) = (feed.book.last_id(), ids.map(|ids| ids.last));
+        if ours.is_some() && ours == theirs {
+            self.probe_answered(now, id);
+            return true;
+        }
+        if which == Which::Primary {
+            let gap = Gap {
+                cause: if theirs < ours { Cause::Restarted } else { Cause::Sequence },
+                expected: ours.map(|last| last.saturating_add(1)),
+                got: theirs,
+            };
+            feed.book.desync(gap);
+            self.open_gap(now, id, gap);
+            self.tell_state(id);
+        }
+        false
     }
 
     /// Tells a snapshot, then each held update that continued it.
@@ -364,24 +369,8 @@ impl Session {
     /// The whole state of a numbered channel.
     fn on_state(&mut self, now: Now, id: StreamId, which: Which, data: &Data, rows: &[Row], buf: &EventBuf) {
         let update = Update { ids: data.ids, ..Update::default() };
-        let s = self.stream(id);
-        let Some(feed) = s.feed(which) else { return };
-        if feed.is_live() {
-            let (ours, theirs) = (feed.book.last_id(), data.ids.map(|ids| ids.last));
-            if ours.is_some() && ours == theirs {
-                self.probe_answered(now, id);
-                return;
-            }
-            if which == Which::Primary {
-                let gap = Gap {
-                    cause: if theirs < ours { Cause::Restarted } else { Cause::Sequence },
-                    expected: ours.map(|last| last.saturating_add(1)),
-                    got: theirs,
-                };
-                feed.book.desync(gap);
-                self.open_gap(now, id, gap);
-                self.tell_state(id);
-            }
+        if self.confirms(now, id, which, data.ids) {
+            return;
         }
         let s = self.stream(id);
         let Some(feed) = s.feed(which) else { return };

@@ -1,36 +1,9 @@
 //! Signed requests: which parameters are added, and under which names. The scheme itself is `sign`'s.
 
 use venuekit_sign::{Credentials, doex};
+use venuekit_venue::{Signed, Unsigned};
 
 use crate::spec::Profile;
-
-/// A request that wants a signature.
-#[derive(Clone, Copy, Debug)]
-pub struct Unsigned<'a> {
-    /// In any case; the signature does not cover it.
-    pub method: &'a str,
-    /// Path and query, encoded as they will be sent.
-    pub target: &'a str,
-    /// Must be empty: every verb carries its parameters in the query.
-    pub body: &'a str,
-    /// Unix milliseconds.
-    pub timestamp_ms: i64,
-    /// Unix milliseconds until which the request holds; the venue takes its own window when absent.
-    pub expiration_ms: Option<i64>,
-}
-
-/// A signed request.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Signed {
-    /// The text that the signature covers.
-    pub canonical: String,
-    /// 64 lower-case hexadecimal digits.
-    pub signature: String,
-    /// Headers to send with it.
-    pub headers: Vec<(String, String)>,
-    /// Path and query to send, the signature last.
-    pub target: String,
-}
 
 /// Why a request cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

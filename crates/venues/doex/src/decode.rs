@@ -13,6 +13,7 @@ use venuekit_venue::{
 };
 use venuekit_wire::doex::{OrderEvent, ServerFrame, Wallet};
 use venuekit_wire::scan::{self, ScanError};
+use venuekit_wire::usual::{Cursor, Unusual};
 use venuekit_wire::{RawValue, Text, WireError};
 
 use crate::fault::{self, clip, unreadable};
@@ -76,6 +77,42 @@ impl Told {
 
 /// Reads one frame.
 pub(crate) fn decode(profile: &Profile, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
+    match usual(place, frame, out) {
+        Ok(event) => out.events.push(event),
+        Err(Unusual) => tolerant(profile, place, frame, out),
+    }
+}
+
+/// Reads a change of a book in the order that the venue writes.
+fn usual(place: Place<'_>, frame: &[u8], out: &mut EventBuf) -> Result<Event, Unusual> {
+    let mut frame = Cursor::new(frame);
+    frame.literal(r#"{"e":"depthUpdate","E":"#)?;
+    let millis =
+        i64::try_from(frame.integer()?).ok().and_then(|n| n.checked_mul(1_000_000)).ok_or(Unusual)?;
+    frame.literal(r#","s":""#)?;
+    let (market, instrument) = place.catalog.find(frame.text()?).ok_or(Unusual)?;
+    let scales = (instrument.price_scale, instrument.qty_scale);
+    frame.literal(r#","U":"#)?;
+    let first = frame.integer()?;
+    frame.literal(r#","u":"#)?;
+    let last = frame.integer()?;
+    frame.literal(r#","b":"#)?;
+    let bids = out.put_levels(frame.levels(scales))?;
+    frame.literal(r#","a":"#)?;
+    let asks = out.put_levels(frame.levels(scales))?;
+    frame.literal("}")?;
+    frame.end()?;
+    Ok(Event::Data(Data {
+        topic: Topic::of(Channel::Book, market),
+        kind: DataKind::Update,
+        ids: Some(Ids::range(first, last)),
+        at: Some(UnixNanos(millis)),
+        body: Body::Book(BookBody { bids, asks, checksum: None }),
+    }))
+}
+
+/// Reads whatever else there is, and whatever is spelt in another way.
+fn tolerant(profile: &Profile, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
     let told = match ServerFrame::parse(frame) {
         Ok(told) => told,
         Err(error) => return illegible(profile, place, frame, &error, out),

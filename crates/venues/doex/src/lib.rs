@@ -25,9 +25,11 @@ mod spec;
 mod symbol;
 
 use venuekit_sign::Credentials;
-use venuekit_venue::{Ask, EventBuf, Fault, HttpReply, HttpRequest, Place, Say, Spec, Venue};
+use venuekit_venue::{
+    Ask, EventBuf, Fault, HttpReply, HttpRequest, Place, Say, Signed, Spec, Unsigned, Venue,
+};
 
-pub use auth::{SignError, Signed, Unsigned};
+pub use auth::SignError;
 pub use spec::{FUTURES, Fact, ProfileError, SPOT};
 
 /// The venue, as its profile describes it.

@@ -2,36 +2,9 @@
 
 use venuekit_sign::duedex::{Request, answer};
 use venuekit_sign::{Credentials, SecretError};
+use venuekit_venue::{Signed, Unsigned};
 use venuekit_wire::duedex::ClientFrame;
 use venuekit_wire::{Hidden, Text};
-
-/// A request that wants a signature.
-#[derive(Clone, Copy, Debug)]
-pub struct Unsigned<'a> {
-    /// In any case.
-    pub method: &'a str,
-    /// Path and query as they will be sent.
-    pub target: &'a str,
-    /// The body to the byte; empty when there is none.
-    pub body: &'a str,
-    /// Unix milliseconds.
-    pub timestamp_ms: i64,
-    /// Unix milliseconds until which the request holds; the venue takes the timestamp plus 5 s when absent.
-    pub expiration_ms: Option<i64>,
-}
-
-/// A signed request.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Signed {
-    /// The text that the signature covers.
-    pub canonical: String,
-    /// 64 lower-case hexadecimal digits.
-    pub signature: String,
-    /// Headers to send with it.
-    pub headers: Vec<(String, String)>,
-    /// Path and query to send, unchanged.
-    pub target: String,
-}
 
 /// Signs a REST request.
 ///

@@ -10,7 +10,8 @@ use venuekit_venue::{
 };
 use venuekit_wire::duedex::{self, Message, Orderbook, Payload, ServerFrame, Subscription};
 use venuekit_wire::scan::{self, ScanError};
-use venuekit_wire::{Num, RawValue, Text, WireError};
+use venuekit_wire::usual::{Cursor, Unusual};
+use venuekit_wire::{Num, RawValue, Text, Time, WireError};
 
 use crate::fault::{self, clip, unreadable};
 use crate::spec::CHANNELS;
@@ -61,6 +62,45 @@ impl From<NumError> for Unfit {
 
 /// Reads one frame.
 pub(crate) fn decode(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
+    match usual(place, frame, out) {
+        Ok(event) => out.events.push(event),
+        Err(Unusual) => tolerant(place, frame, out),
+    }
+}
+
+/// Reads a book message in the order that the venue writes.
+fn usual(place: Place<'_>, frame: &[u8], out: &mut EventBuf) -> Result<Event, Unusual> {
+    let mut frame = Cursor::new(frame);
+    frame.literal(r#"{"type":""#)?;
+    let kind = match frame.text()? {
+        "update" => DataKind::Update,
+        "snapshot" => DataKind::Snapshot,
+        _ => return Err(Unusual),
+    };
+    frame.literal(r#","channel":"level2","instrument":""#)?;
+    let (market, instrument) = place.catalog.find(frame.text()?).ok_or(Unusual)?;
+    let scales = (instrument.price_scale, instrument.qty_scale);
+    frame.literal(r#","sequence":"#)?;
+    let sequence = frame.integer()?;
+    frame.literal(r#","data":{"bids":"#)?;
+    let bids = out.put_levels(frame.levels(scales))?;
+    frame.literal(r#","asks":"#)?;
+    let asks = out.put_levels(frame.levels(scales))?;
+    frame.literal(r#"},"timestamp":""#)?;
+    let at: Time = frame.text()?.parse().map_err(|_| Unusual)?;
+    frame.literal("}")?;
+    frame.end()?;
+    Ok(Event::Data(Data {
+        topic: Topic::of(Channel::Book, market),
+        kind,
+        ids: Some(Ids::single(sequence)),
+        at: Some(at.0),
+        body: Body::Book(BookBody { bids, asks, checksum: None }),
+    }))
+}
+
+/// Reads whatever else there is, and whatever is spelt in another way.
+fn tolerant(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
     let event = match ServerFrame::parse(frame) {
         Ok(ServerFrame::Data(message)) => data(place, &message, out),
         Ok(ServerFrame::Challenge { challenge }) => {
@@ -317,4 +357,27 @@ fn candles(market: MarketId, interval: Interval, body: &[u8]) -> Result<Vec<Cand
         });
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use venuekit_venue::Catalog;
+
+    #[test]
+    fn the_venue_writes_books_in_the_usual_way() {
+        let (mut catalog, mut out) = (Catalog::new(), EventBuf::new());
+        let place = Place { product: 0, socket: 0, catalog: &Catalog::new() };
+        let listed = include_str!("../../../../fixtures/duedex/instruments.json");
+        let reply = HttpReply { status: 200, headers: &[], body: listed.as_bytes() };
+        answer(place, &Ask::Instruments, &reply, &mut out).expect("the fixture reads");
+        for instrument in out.instruments.drain(..) {
+            catalog.put(instrument);
+        }
+        let frames = include_str!("../../../../fixtures/duedex/frames.jsonl");
+        let books = frames.lines().filter(|frame| frame.contains(r#""channel":"level2""#));
+        let taken = books
+            .map(|frame| usual(Place { catalog: &catalog, ..place }, frame.as_bytes(), &mut out).is_ok());
+        assert_eq!(taken.collect::<Vec<_>>(), [true; 3]);
+    }
 }

@@ -23,7 +23,7 @@ mod symbol;
 
 use venuekit_venue::{Ask, EventBuf, Fault, HttpReply, HttpRequest, Place, Say, Spec, Venue};
 
-pub use auth::{Signed, Unsigned, sign_request};
+pub use auth::sign_request;
 
 /// The venue.
 #[derive(Clone, Debug)]

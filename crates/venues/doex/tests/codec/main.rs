@@ -7,6 +7,7 @@ mod feed;
 mod profile;
 mod rest;
 mod said;
+mod usual;
 
 use venuekit_doex::Doex;
 use venuekit_venue::{Ask, Body, Catalog, Data, Event, EventBuf, HttpReply, Place, Row, Trade, Venue};

@@ -1,9 +1,9 @@
 //! What we say, to the byte.
 
-use venuekit_doex::{Doex, FUTURES, SPOT, SignError, Unsigned};
+use venuekit_doex::{Doex, FUTURES, SPOT, SignError};
 use venuekit_sign::Credentials;
 use venuekit_types::UnixNanos;
-use venuekit_venue::{Ask, Channel, Interval, MarketId, Say, Topic, Venue};
+use venuekit_venue::{Ask, Channel, Interval, MarketId, Say, Topic, Unsigned, Venue};
 
 use crate::Desk;
 

@@ -7,6 +7,7 @@ mod feed;
 mod rest;
 mod said;
 mod spec;
+mod usual;
 
 use venuekit_duedex::DueDex;
 use venuekit_venue::{

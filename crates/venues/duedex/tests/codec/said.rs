@@ -1,9 +1,9 @@
 //! What we say, to the byte, in the spelling of the venue's document.
 
-use venuekit_duedex::{DueDex, Unsigned, sign_request};
+use venuekit_duedex::{DueDex, sign_request};
 use venuekit_sign::Credentials;
 use venuekit_types::UnixNanos;
-use venuekit_venue::{Ask, Catalog, Channel, Interval, MarketId, Say, Topic, Venue};
+use venuekit_venue::{Ask, Catalog, Channel, Interval, MarketId, Say, Topic, Unsigned, Venue};
 
 use crate::{catalog, place};
 
