@@ -3,6 +3,7 @@
 mod feed;
 mod ladder;
 mod lines;
+mod print;
 mod target;
 mod writer;
 

@@ -64,6 +64,14 @@ impl Run {
         self.lines = None;
     }
 
+    /// One line of what the system knows of it.
+    pub(crate) fn status(&self, name: &str) -> String {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it is alive");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        line.trim_start_matches(':').trim().to_owned()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it is alive");

@@ -165,6 +165,7 @@ fn a_simulator_serves_whoever_trusts_it_and_leaves_its_keys_to_its_owner() {
     let (doex, duedex) = (sim.json(), sim.json());
     assert_eq!((&doex["venue"], &duedex["venue"]), (&"doex".into(), &"duedex".into()));
     assert_eq!(doex["run"], duedex["run"]);
+    assert_eq!(sim.status("Umask"), "0077");
     assert_ne!(doex["rest"], duedex["rest"]);
     let origin = |venue: &Value, name: &str| venue[name].as_str().expect("text").to_owned();
     assert!(origin(&doex, "rest").starts_with("https://127.0.0.1:"));

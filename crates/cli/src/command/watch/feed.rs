@@ -1,18 +1,16 @@
 //! The host of a watched session: its events as lines, and as the little that decides whether to go on.
-//!
-//! It never waits. When the reader of the lines is slow, changes of a book are shed, and the whole book follows once
-//! there is room; that a book was lost is kept until it can be said.
 
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 use venuekit_book::{Gap, State};
 use venuekit_driver::Host;
-use venuekit_session::{BookChange, Emission, Event, Persist, PersistId, Session, StreamId, StreamInfo};
-use venuekit_types::{Now, UnixNanos};
+use venuekit_session::{Emission, Event, Persist, PersistId, Session, StreamId};
+use venuekit_types::Now;
 use venuekit_venue::{Channel, FaultKind};
 
-use super::lines::{Line, Style, Time, rows};
+use super::lines::Style;
+use super::print::Printed;
 use super::writer::Lines;
 
 /// What happened to a venue, by its place among those watched.
@@ -35,31 +33,11 @@ pub(super) struct Feed {
     style: Style,
     lines: Lines,
     told: mpsc::Sender<Told>,
-    books: BTreeMap<StreamId, Book>,
+    books: BTreeMap<StreamId, Printed>,
     next_epoch: u64,
     /// The symbol is not listed; the names that are follow at the end of the round.
     is_unknown: bool,
     was_live: bool,
-}
-
-/// One book, as far as its lines go.
-struct Book {
-    info: StreamInfo,
-    last_seq: Option<u64>,
-    /// The venue's time of the last change.
-    at: Option<UnixNanos>,
-    /// The whole of what is to be printed is owed at the end of the round.
-    is_owed: bool,
-    /// A loss that is not said yet.
-    lost: Option<Lost>,
-}
-
-/// A book that can be trusted no more.
-#[derive(Clone, Copy)]
-struct Lost {
-    at: UnixNanos,
-    state: State,
-    gap: Option<Gap>,
 }
 
 impl Feed {
@@ -94,59 +72,14 @@ impl Feed {
         }
     }
 
-    fn on_change(&mut self, change: &BookChange, emission: Emission<'_>) {
-        let Some(book) = self.books.get_mut(&change.stream) else { return };
-        book.at = change.at;
-        match self.style {
-            Style::Nothing => {}
-            Style::Tops(_) => book.is_owed = true,
-            // What comes while something is owed is part of it.
-            Style::Changes if book.is_owed || book.lost.is_some() => book.is_owed = true,
-            Style::Changes => {
-                let prev_seq = book.last_seq.filter(|_| !change.is_snapshot);
-                let line = Line {
-                    timestamp: change.at.map(Time),
-                    is_snapshot: Some(change.is_snapshot),
-                    seq: Some(change.last_seq),
-                    prev_seq,
-                    epoch: change.epoch,
-                    bids: Some(rows(&book.info, emission.levels(&change.bids).iter().copied())),
-                    asks: Some(rows(&book.info, emission.levels(&change.asks).iter().copied())),
-                    ..Line::new("book_change", self.id, &book.info, change.received)
-                };
-                book.last_seq = Some(change.last_seq);
-                book.is_owed = !self.lines.put(&line);
-            }
-        }
-    }
-
     fn on_state(&mut self, now: Now, stream: StreamId, from: State, to: State, gap: Option<Gap>) {
-        let Some(book) = self.books.get_mut(&stream) else { return };
-        if to == State::Live {
-            if !std::mem::replace(&mut self.was_live, true) {
-                self.tell(Told::Live { venue: self.venue });
-            }
-        } else if from == State::Live && self.style != Style::Nothing {
-            book.is_owed = false;
-            book.lost = Some(Lost { at: now.wall, state: to, gap });
-            book.say_lost(self.id, &self.lines);
+        if to == State::Live && !std::mem::replace(&mut self.was_live, true) {
+            self.tell(Told::Live { venue: self.venue });
         }
-    }
-}
-
-impl Book {
-    /// Says that the book was lost, if it was and there is room.
-    fn say_lost(&mut self, venue: &str, lines: &Lines) {
-        if let Some(Lost { at, state, gap }) = self.lost {
-            let line = Line {
-                seq: self.last_seq,
-                book_state: state.as_str(),
-                cause: gap.map(|gap| gap.to_string()),
-                ..Line::new("disconnect", venue, &self.info, at)
-            };
-            if lines.put(&line) {
-                self.lost = None;
-            }
+        if from == State::Live
+            && let Some(book) = self.books.get_mut(&stream)
+        {
+            book.lose(now.wall, to, gap, &self.lines);
         }
     }
 }
@@ -155,8 +88,8 @@ impl Host for Feed {
     fn event(&mut self, now: Now, emission: Emission<'_>) {
         match emission.event {
             Event::Stream(info) if info.channel == Channel::Book => {
-                let book = Book { info: info.clone(), last_seq: None, at: None, is_owed: false, lost: None };
-                self.books.insert(info.stream, book);
+                let fresh = || Printed::new(self.id, info.clone(), self.style);
+                self.books.entry(info.stream).or_insert_with(fresh).set_info(info);
             }
             Event::UnknownSymbol { candidates, .. } if candidates.is_empty() => self.is_unknown = true,
             Event::UnknownSymbol { candidates, .. } => {
@@ -164,7 +97,12 @@ impl Host for Feed {
                 self.tell(Told::Ambiguous { venue: self.venue, candidates });
             }
             Event::State { stream, from, to, gap } => self.on_state(now, *stream, *from, *to, *gap),
-            Event::Book(change) => self.on_change(change, emission),
+            Event::Book(change) => {
+                if let Some(book) = self.books.get_mut(&change.stream) {
+                    let (bids, asks) = (emission.levels(&change.bids), emission.levels(&change.asks));
+                    book.change(change, bids, asks, &self.lines);
+                }
+            }
             Event::Fault { route, fault, .. } => self.trouble(fault.kind, format!("{route}: {fault}")),
             Event::Stopped { fault, .. } => self.trouble(fault.kind, fault.to_string()),
             Event::Disconnected { reason, why, .. } => {
@@ -190,19 +128,8 @@ impl Host for Feed {
             let names = names.map(|(_, instrument)| instrument.symbol.to_string()).collect();
             self.tell(Told::Unknown { venue: self.venue, names });
         }
-        let depth = match self.style {
-            Style::Tops(depth) => Some(depth),
-            Style::Nothing | Style::Changes => None,
-        };
         for (stream, book) in &mut self.books {
-            book.say_lost(self.id, &self.lines);
-            if !book.is_owed || book.lost.is_some() {
-                continue;
-            }
-            let Ok(view) = session.book(*stream, now) else { continue };
-            if self.lines.put(&Line::of_view(self.id, &book.info, &view, book.at, depth)) {
-                (book.is_owed, book.last_seq) = (false, view.seq());
-            }
+            book.settle(|| session.book(*stream, now).ok(), &self.lines);
         }
     }
 }

@@ -18,6 +18,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// A queue with room for so many lines, and its reader.
+    pub(super) fn of(room: usize) -> (Lines, Receiver<String>) {
+        let (queue, lines) = sync_channel(room);
+        (Lines { queue }, lines)
+    }
+
     /// Queues an object as a line; false when there is no room.
     pub(super) fn put(&self, line: &impl Serialize) -> bool {
         let Ok(mut line) = serde_json::to_string(line) else { return false };
@@ -29,13 +35,13 @@ impl Lines {
 
 /// The writer, and how it ends.
 pub(super) struct Writer {
-    queue: SyncSender<String>,
+    lines: Lines,
 }
 
 impl Writer {
     /// Starts the thread, which ends after `count` lines, or when nobody reads them.
     pub(super) fn start(count: Option<u64>) -> (Writer, oneshot::Receiver<Outcome>) {
-        let (queue, lines) = sync_channel(QUEUE);
+        let (put, lines) = Lines::of(QUEUE);
         let (end, ended) = oneshot::channel();
         std::thread::spawn(move || {
             let outcome = match write(&lines, count, BufWriter::new(io::stdout())) {
@@ -48,12 +54,12 @@ impl Writer {
             // The command may have ended by itself.
             let _ = end.send(outcome);
         });
-        (Writer { queue }, ended)
+        (Writer { lines: put }, ended)
     }
 
     /// A way in.
     pub(super) fn lines(&self) -> Lines {
-        Lines { queue: self.queue.clone() }
+        self.lines.clone()
     }
 }
 
@@ -83,8 +89,7 @@ mod tests {
 
     #[test]
     fn it_ends_after_its_count_and_when_nobody_is_left() {
-        let (queue, lines) = sync_channel(4);
-        let put = Lines { queue };
+        let (put, lines) = Lines::of(4);
         assert!(put.put(&1) && put.put(&2) && put.put(&3));
         let mut out = Vec::new();
         write(&lines, Some(2), &mut out).expect("memory");
@@ -97,8 +102,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_told_and_never_waited_for() {
-        let (queue, _lines) = sync_channel(1);
-        let put = Lines { queue };
+        let (put, _lines) = Lines::of(1);
         assert!(put.put(&1));
         assert!(!put.put(&2));
     }
