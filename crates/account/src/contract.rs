@@ -62,8 +62,8 @@ impl Contract {
     ///
     /// **Errors**: any [`Arithmetic`].
     pub fn profit(&self, qty: Decimal, entry: Decimal, exit: Decimal) -> Result<Decimal, Arithmetic> {
-        let rise = exact::sub(self.notional(qty, exit)?, self.notional(qty, entry)?)?;
+        let (before, after) = (self.notional(qty, entry)?, self.notional(qty, exit)?);
         let long = qty.is_sign_positive();
-        Ok(if long == self.inverse { -rise } else { rise })
+        if long == self.inverse { exact::sub(before, after) } else { exact::sub(after, before) }
     }
 }

@@ -35,13 +35,7 @@ pub enum Rounding {
 ///
 /// **Errors**: [`Arithmetic::OutOfRange`].
 pub fn add(a: Decimal, b: Decimal) -> Result<Decimal, Arithmetic> {
-    let ((a, a_scale), (b, b_scale)) = (parts(a), parts(b));
-    let scale = a_scale.max(b_scale);
-    let aligned = |mantissa: i128, from: u32| {
-        10i128.checked_pow(scale - from).and_then(|factor| mantissa.checked_mul(factor))
-    };
-    let sum = aligned(a, a_scale).zip(aligned(b, b_scale)).and_then(|(a, b)| a.checked_add(b));
-    build(sum.ok_or(Arithmetic::OutOfRange)?, scale)
+    Wide::from(a).add(b.into())?.decimal()
 }
 
 /// The difference, exact.
@@ -62,51 +56,98 @@ pub fn sum(terms: impl IntoIterator<Item = Decimal>) -> Result<Decimal, Arithmet
 ///
 /// **Errors**: [`Arithmetic::OutOfRange`].
 pub fn mul(a: Decimal, b: Decimal) -> Result<Decimal, Arithmetic> {
-    let (product, scale) = product(a, b)?;
-    build(product, scale)
+    Wide::from(a).mul(b.into())?.decimal()
 }
 
 /// The product at `places` decimal places, rounded once.
 ///
 /// **Errors**: [`Arithmetic::OutOfRange`].
 pub fn mul_to(a: Decimal, b: Decimal, places: u32, rounding: Rounding) -> Result<Decimal, Arithmetic> {
-    mul_div_to(a, b, Decimal::ONE, places, rounding)
+    Wide::from(a).mul(b.into())?.over(Decimal::ONE.into(), places, rounding)
 }
 
 /// The quotient at `places` decimal places, rounded once.
 ///
 /// **Errors**: any [`Arithmetic`].
 pub fn div_to(n: Decimal, d: Decimal, places: u32, rounding: Rounding) -> Result<Decimal, Arithmetic> {
-    mul_div_to(n, Decimal::ONE, d, places, rounding)
+    Wide::from(n).over(d.into(), places, rounding)
 }
 
-/// `a * b / d` at `places` decimal places, rounded once.
-///
-/// **Errors**: any [`Arithmetic`].
-pub fn mul_div_to(
-    a: Decimal,
-    b: Decimal,
-    d: Decimal,
-    places: u32,
-    rounding: Rounding,
-) -> Result<Decimal, Arithmetic> {
-    let ((n, n_scale), (d, d_scale)) = (product(a, b)?, parts(d));
-    let shift = i64::from(places) + i64::from(d_scale) - i64::from(n_scale);
-    let quotient = quotient(n.unsigned_abs(), d.unsigned_abs(), shift)?;
-    let negative = (n < 0) != (d < 0);
-    let away = match rounding {
-        Rounding::Down => false,
-        Rounding::Floor => negative && !quotient.exact,
-        Rounding::Ceiling => !negative && !quotient.exact,
-        Rounding::HalfEven => match quotient.rest_to_half {
-            Ordering::Less => false,
-            Ordering::Equal => quotient.digits % 2 == 1,
-            Ordering::Greater => true,
-        },
-    };
-    let magnitude = i128::try_from(quotient.digits).ok().and_then(|q| q.checked_add(i128::from(away)));
-    let magnitude = magnitude.ok_or(Arithmetic::OutOfRange)?;
-    build(if negative { -magnitude } else { magnitude }, places)
+/// A number on its way to a result: 38 digits instead of 28, so that the products inside a formula fit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wide {
+    mantissa: i128,
+    scale: u32,
+}
+
+impl From<Decimal> for Wide {
+    fn from(value: Decimal) -> Wide {
+        let value = value.normalize();
+        Wide { mantissa: value.mantissa(), scale: value.scale() }
+    }
+}
+
+impl core::ops::Neg for Wide {
+    type Output = Wide;
+
+    /// Only sums and products of decimals stand here, and they stay clear of the one value without a negative.
+    fn neg(self) -> Wide {
+        Wide { mantissa: self.mantissa.saturating_neg(), ..self }
+    }
+}
+
+impl Wide {
+    pub(crate) fn add(self, other: Wide) -> Result<Wide, Arithmetic> {
+        let scale = self.scale.max(other.scale);
+        let aligned = |of: Wide| {
+            10i128.checked_pow(scale - of.scale).and_then(|factor| of.mantissa.checked_mul(factor))
+        };
+        let sum = aligned(self).zip(aligned(other)).and_then(|(a, b)| a.checked_add(b));
+        Ok(Wide { mantissa: sum.ok_or(Arithmetic::OutOfRange)?, scale })
+    }
+
+    pub(crate) fn mul(self, other: Wide) -> Result<Wide, Arithmetic> {
+        let mantissa = self.mantissa.checked_mul(other.mantissa).ok_or(Arithmetic::OutOfRange)?;
+        Ok(Wide { mantissa, scale: self.scale + other.scale })
+    }
+
+    pub(crate) const fn is_positive(self) -> bool {
+        self.mantissa > 0
+    }
+
+    /// The quotient at `places` decimal places, rounded once.
+    pub(crate) fn over(self, d: Wide, places: u32, rounding: Rounding) -> Result<Decimal, Arithmetic> {
+        let shift = i64::from(places) + i64::from(d.scale) - i64::from(self.scale);
+        let quotient = quotient(self.mantissa.unsigned_abs(), d.mantissa.unsigned_abs(), shift)?;
+        let negative = (self.mantissa < 0) != (d.mantissa < 0);
+        let away = match rounding {
+            Rounding::Down => false,
+            Rounding::Floor => negative && !quotient.exact,
+            Rounding::Ceiling => !negative && !quotient.exact,
+            Rounding::HalfEven => match quotient.rest_to_half {
+                Ordering::Less => false,
+                Ordering::Equal => quotient.digits % 2 == 1,
+                Ordering::Greater => true,
+            },
+        };
+        let magnitude = i128::try_from(quotient.digits).ok().and_then(|q| q.checked_add(i128::from(away)));
+        let mantissa = magnitude.ok_or(Arithmetic::OutOfRange)?;
+        Wide { mantissa: if negative { -mantissa } else { mantissa }, scale: places }.decimal()
+    }
+
+    /// The number itself, dropping zeros that a decimal has no room for.
+    fn decimal(mut self) -> Result<Decimal, Arithmetic> {
+        loop {
+            if let Ok(value) = Decimal::try_from_i128_with_scale(self.mantissa, self.scale) {
+                return Ok(value.normalize());
+            }
+            if self.scale == 0 || self.mantissa % 10 != 0 {
+                return Err(Arithmetic::OutOfRange);
+            }
+            self.mantissa /= 10;
+            self.scale -= 1;
+        }
+    }
 }
 
 /// A magnitude cut toward zero, and what was cut off.
@@ -116,53 +157,27 @@ struct Quotient {
     rest_to_half: Ordering,
 }
 
-/// `n / d * 10^shift` by long division.
+/// `n / d * 10^shift` by long division; both are magnitudes of an `i128`.
 fn quotient(n: u128, d: u128, shift: i64) -> Result<Quotient, Arithmetic> {
     let mut digits = n.checked_div(d).ok_or(Arithmetic::DivisionByZero)?;
     let mut rest = n % d;
     if shift >= 0 {
         for _ in 0..shift {
-            // The rest is below the divisor, a mantissa of 96 bits, so ten times it fits.
-            rest *= 10;
+            rest = rest.checked_mul(10).ok_or(Arithmetic::OutOfRange)?;
             let next = digits.checked_mul(10).and_then(|tens| tens.checked_add(rest / d));
             digits = next.ok_or(Arithmetic::OutOfRange)?;
             rest %= d;
         }
-        return Ok(Quotient { digits, exact: rest == 0, rest_to_half: (rest * 2).cmp(&d) });
+        return Ok(Quotient { digits, exact: rest == 0, rest_to_half: rest.cmp(&(d - rest)) });
     }
     let Some(unit) = u32::try_from(-shift).ok().and_then(|places| 10u128.checked_pow(places)) else {
-        // A mantissa has fewer than 39 digits, so nothing but a rest is left of it.
+        // No magnitude has that many digits, so nothing but a rest is left of it.
         return Ok(Quotient { digits: 0, exact: n == 0, rest_to_half: Ordering::Less });
     };
     let cut = digits % unit;
     // `unit` is at least ten and therefore even; what the division left breaks a tie.
     let rest_to_half = cut.cmp(&(unit / 2)).then(if rest == 0 { Ordering::Equal } else { Ordering::Greater });
     Ok(Quotient { digits: digits / unit, exact: cut == 0 && rest == 0, rest_to_half })
-}
-
-/// Mantissa and scale, trailing zeros dropped.
-fn parts(value: Decimal) -> (i128, u32) {
-    let value = value.normalize();
-    (value.mantissa(), value.scale())
-}
-
-fn product(a: Decimal, b: Decimal) -> Result<(i128, u32), Arithmetic> {
-    let ((a, a_scale), (b, b_scale)) = (parts(a), parts(b));
-    Ok((a.checked_mul(b).ok_or(Arithmetic::OutOfRange)?, a_scale + b_scale))
-}
-
-/// The decimal of a mantissa and a scale, dropping zeros that it has no room for.
-fn build(mut mantissa: i128, mut scale: u32) -> Result<Decimal, Arithmetic> {
-    loop {
-        if let Ok(value) = Decimal::try_from_i128_with_scale(mantissa, scale) {
-            return Ok(value.normalize());
-        }
-        if scale == 0 || mantissa % 10 != 0 {
-            return Err(Arithmetic::OutOfRange);
-        }
-        mantissa /= 10;
-        scale -= 1;
-    }
 }
 
 #[cfg(test)]

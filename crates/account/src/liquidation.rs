@@ -5,7 +5,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::exact::{self, Arithmetic, Rounding};
+use crate::exact::{self, Arithmetic, Rounding, Wide};
 use crate::{Basis, Contract, Maintenance};
 
 /// The terms that decide over a position.
@@ -94,38 +94,27 @@ impl Terms {
         rate: Decimal,
     ) -> Result<Liquidation, Arithmetic> {
         let long = qty.is_sign_positive();
-        let sign = if long { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
-        let units = self.contract.units(qty)?;
-        let value = exact::mul(units, entry)?;
-        let signed = |amount| exact::mul(sign, amount);
+        // The sign s, and a short's dividend and divisor both turned around: that leaves the price as it is.
+        let signed = |amount: Wide| if long { amount } else { -amount };
+        let sign = signed(Wide::from(Decimal::ONE));
+        let (units, entry) = (Wide::from(self.contract.units(qty)?), Wide::from(entry));
+        let (backing, rate) = (Wide::from(backing), Wide::from(rate));
+        let value = units.mul(entry)?;
         let (above, below) = match (self.contract.inverse, self.maintenance.basis()) {
-            (false, Basis::Entry) => {
-                let kept = exact::add(signed(value)?, exact::mul(rate, value)?)?;
-                (exact::sub(kept, backing)?, signed(units)?)
-            }
-            (false, Basis::Mark) => {
-                let below = exact::mul(units, exact::sub(sign, rate)?)?;
-                (exact::sub(signed(value)?, backing)?, below)
-            }
-            (true, Basis::Entry) => {
-                let kept = exact::sub(signed(units)?, exact::mul(rate, units)?)?;
-                (signed(value)?, exact::add(kept, exact::mul(backing, entry)?)?)
-            }
-            (true, Basis::Mark) => {
-                let above = exact::mul(value, exact::add(sign, rate)?)?;
-                (above, exact::add(signed(units)?, exact::mul(backing, entry)?)?)
-            }
+            (false, Basis::Entry) => (signed(value).add(rate.mul(value)?)?.add(-backing)?, signed(units)),
+            (false, Basis::Mark) => (signed(value).add(-backing)?, units.mul(sign.add(-rate)?)?),
+            (true, Basis::Entry) => (signed(value), units.mul(sign.add(-rate)?)?.add(backing.mul(entry)?)?),
+            (true, Basis::Mark) => (value.mul(sign.add(rate)?)?, signed(units).add(backing.mul(entry)?)?),
         };
-        // A short's two are both turned around, which leaves the price as it is and the known one positive.
-        let (above, below) = (signed(above)?, signed(below)?);
-        let unreachable = if self.contract.inverse { below } else { above };
-        if unreachable <= Decimal::ZERO {
+        let (above, below) = (signed(above), signed(below));
+        let reachable = if self.contract.inverse { below } else { above };
+        if !reachable.is_positive() {
             // A linear price falls to zero, an inverse one rises without end: a long's equity falls with the
             // first and rises with the second.
             return Ok(if long == self.contract.inverse { Liquidation::Always } else { Liquidation::Never });
         }
         let toward_entry = if long { Rounding::Ceiling } else { Rounding::Floor };
-        let price = exact::div_to(above, below, self.contract.price_places, toward_entry)?;
+        let price = above.over(below, self.contract.price_places, toward_entry)?;
         Ok(if price.is_zero() { Liquidation::Always } else { Liquidation::At(price) })
     }
 }

@@ -1,0 +1,10 @@
+//! The account crate through its public face: tables for the named cases, properties, and the oracle.
+
+mod fills;
+mod merge;
+mod oracle;
+mod properties;
+mod reckon;
+mod reconcile;
+mod support;
+mod value;
