@@ -272,7 +272,7 @@ async fn the_last_handle_stops_the_session() {
 /// Waits until a front that is always due is no longer told the time, and gives how often it was since it had a client.
 async fn paused(server: &Server<Play>) -> usize {
     let (mut ticks, mut unchanged) = (0, 0);
-    while unchanged < 200 {
+    while unchanged < 2_000 {
         let (now, closed) = server
             .with(|play, _| {
                 let closed = play.seen.iter().any(|line| line.starts_with("closed"));
@@ -311,7 +311,8 @@ fn talkative() -> (Play, Lines) {
 #[tokio::test]
 async fn a_front_waits_for_a_client_that_reads_slowly() {
     let (play, _) = talkative();
-    let server = served(play).await;
+    let options = ServeOptions { stall: PATIENCE, ..ServeOptions::default() };
+    let server = serve(play, options).await.expect("a free port of loopback");
     let mut client = deaf_client(&server).await;
     paused(&server).await;
     // More than may ever wait for one client: whoever is not waited for is cut before that.
@@ -328,7 +329,7 @@ async fn a_front_waits_for_a_client_that_reads_slowly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_session_that_does_not_keep_up_stops_reading_and_nothing_grows() {
-    use venuekit_session::{Emission, Event, Persist, PersistId, Session};
+    use venuekit_session::{Emission, Event, Persist, PersistId};
     use venuekit_types::Now;
 
     /// Blocks on the first message until it is let go.
@@ -351,7 +352,8 @@ async fn a_session_that_does_not_keep_up_stops_reading_and_nothing_grows() {
     }
 
     let (play, _) = talkative();
-    let server = served(play).await;
+    let options = ServeOptions { stall: PATIENCE, ..ServeOptions::default() };
+    let server = serve(play, options).await.expect("a free port of loopback");
     let at = config(server.rest_origin(), server.stream_origin());
     let session = venuekit_session::Session::new(Tiny::new(), at).expect("it fits");
     let (let_go, release) = std::sync::mpsc::channel();
@@ -359,11 +361,13 @@ async fn a_session_that_does_not_keep_up_stops_reading_and_nothing_grows() {
     let (runner, handle) =
         venuekit_driver::Runner::new(session, Stuck { release, broken }, Options::default())
             .expect("it runs");
-    let done: tokio::task::JoinHandle<(Session, Stuck)> = tokio::spawn(runner.run());
+    // On a thread of its own, so that nothing but the session itself is stuck.
+    let runtime = tokio::runtime::Handle::current();
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(runner.run()));
     heard.recv().await.expect("a first message");
     // What was read ahead, what waits at the server, and what the system holds, 64 KiB a tick.
     let ticks = paused(&server).await;
-    assert!(ticks < (64 << 20) / (64 << 10), "{ticks} ticks were spoken to a client that takes nothing");
+    assert!(ticks < (32 << 20) / (64 << 10), "{ticks} ticks were spoken to a client that takes nothing");
     drop(let_go);
     // The rest arrives, and what comes after it.
     for _ in 0..2 * ticks {
