@@ -25,6 +25,6 @@ mod time;
 
 pub use instrument::{Instrument, Kind, Status};
 pub use level::{BookSide, Level, Price, Qty, Side};
-pub use num::{Fixed, NumError, Padded, Scale, Scaled, parse_fixed, parse_scaled};
+pub use num::{Fixed, NumError, Padded, Scale, Scaled, parse_fixed, parse_scaled, plain_prefix};
 pub use symbol::{Symbol, SymbolError};
 pub use time::{Mono, Now, UnixNanos};

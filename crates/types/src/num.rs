@@ -181,10 +181,93 @@ fn scale_up(parts: &Parts, power: i32) -> Result<i64, NumError> {
     i64::try_from(signed).map_err(|_| NumError::OutOfRange)
 }
 
+/// Reads the digits at the start of a text: their value, up to 16 of them, and how many they are.
+///
+/// Eight bytes at a time in one word, whose lowest byte is the first character.
+#[inline]
+fn digits_at(text: &[u8]) -> (u64, usize) {
+    let (value, count) = eight_digits_at(text);
+    if count < 8 {
+        return (value, count);
+    }
+    let (more, others) = eight_digits_at(&text[8..]);
+    (value * POW10[others].unsigned_abs() + more, 8 + others)
+}
+
+#[inline]
+fn eight_digits_at(text: &[u8]) -> (u64, usize) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = match text.first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => {
+            let mut padded = [0; 8];
+            padded[..text.len()].copy_from_slice(text);
+            u64::from_le_bytes(padded)
+        }
+    };
+    let digits = word ^ (ONES * 0x30);
+    // The top bit of each byte that is no digit; wrong only behind the first such byte, where a carry may arrive.
+    let others = (digits.wrapping_add(ONES * 0x76) | digits) & (ONES * 0x80);
+    let bits = others.trailing_zeros() & !7;
+    if bits == 0 {
+        return (0, 0);
+    }
+    // Zeros in front of what is there, then pairs, fours and eights.
+    let digits = digits << (64 - bits);
+    let pairs = digits.wrapping_mul(10 * 256 + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 * 65_536 + 1) >> 16 & 0x0000_ffff_0000_ffff;
+    let eight = fours.wrapping_mul(10_000 * (1 << 32) + 1) >> 32;
+    (eight, bits as usize / 8)
+}
+
+/// Reads a plain decimal at the start of a text, `8804.00`, as a count of 10^-scale, with its length in bytes.
+///
+/// What is not plain is nothing: a sign, an exponent, a part without digits, 16 digits or more in one part, a value
+/// beyond the scale or 64 bits. [`parse_scaled`] says what it is.
+///
+/// ```
+/// use venuekit_types::{Scale, plain_prefix};
+/// let scale = Scale::new(2).unwrap_or_default();
+/// assert_eq!(plain_prefix(b"8804.00\",", scale), Some((880_400, 7)));
+/// assert_eq!(plain_prefix(b"0.001", scale), None);
+/// ```
+#[inline]
+pub fn plain_prefix(text: &[u8], scale: Scale) -> Option<(i64, usize)> {
+    let (whole, len) = digits_at(text);
+    if len == 0 || len >= 16 {
+        return None;
+    }
+    let whole = whole.cast_signed().checked_mul(scale.unit())?;
+    if text.get(len) != Some(&b'.') {
+        return Some((whole, len));
+    }
+    let (fraction, places) = digits_at(&text[len + 1..]);
+    if places == 0 || places >= 16 {
+        return None;
+    }
+    let held = usize::from(scale.0);
+    let fraction = if places <= held {
+        fraction.cast_signed() * POW10[held - places]
+    } else {
+        // Only zeros may stand beyond the scale.
+        let beyond = POW10[places - held].unsigned_abs();
+        if !fraction.is_multiple_of(beyond) {
+            return None;
+        }
+        (fraction / beyond).cast_signed()
+    };
+    Some((whole.checked_add(fraction)?, len + 1 + places))
+}
+
 /// Reads decimal text (sign, point, exponent, any leading or trailing zeros) as a count of 10^-scale.
 ///
 /// **Errors**: [`NumError`]; nothing is rounded. `"1e400"` is out of range, `"NaN"` is a syntax error.
 pub fn parse_scaled(text: &[u8], scale: Scale) -> Result<i64, NumError> {
+    if let Some((value, len)) = plain_prefix(text, scale)
+        && len == text.len()
+    {
+        return Ok(value);
+    }
     let parts = parts(text)?;
     if parts.mantissa == 0 {
         return Ok(0);
@@ -390,6 +473,19 @@ mod tests {
             let padded = Scaled::new(value, scale).padded().to_string();
             prop_assert_eq!(parse_scaled(plain.as_bytes(), scale), Ok(value));
             prop_assert_eq!(parse_scaled(padded.as_bytes(), scale), Ok(value));
+        }
+
+        /// The plain form is read as the general one reads it, and what is not plain is left alone.
+        #[test]
+        fn plain_is_general(text in "[0-9]{0,20}(\\.[0-9]{0,20})?[,\\]\"e.-]?", digits in 0u8..=18) {
+            let scale = Scale(digits);
+            let end = text.find([',', ']', '"', 'e', '-']).unwrap_or(text.len());
+            if let Some((value, len)) = plain_prefix(text.as_bytes(), scale) {
+                let parts = parts(&text.as_bytes()[..len]).expect("a number");
+                let power = parts.exponent + i32::from(digits);
+                prop_assert_eq!(scale_up(&parts, power.max(0)), Ok(value));
+                prop_assert!(power >= 0 && len <= end);
+            }
         }
 
         /// Any text gives a value or an error and never a panic.

@@ -13,7 +13,9 @@ pub struct Symbol(Arc<str>);
 
 /// Why a text is no unified symbol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a unified symbol; write BASE/QUOTE for spot or BASE/QUOTE:SETTLE for a contract, as in BTC/USDT or BTC/USDT:USDT")]
+#[error(
+    "{text:?} is not a unified symbol; write BASE/QUOTE for spot or BASE/QUOTE:SETTLE for a contract, as in BTC/USDT or BTC/USDT:USDT"
+)]
 pub struct SymbolError {
     /// What was given.
     pub text: String,

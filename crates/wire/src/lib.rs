@@ -36,6 +36,7 @@ mod num;
 pub mod scan;
 mod text;
 mod time;
+pub mod usual;
 
 pub use error::{WireError, parse};
 pub use num::{AsText, Num};

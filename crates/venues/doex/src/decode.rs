@@ -317,3 +317,28 @@ fn illegible(profile: &Profile, place: Place<'_>, frame: &[u8], error: &WireErro
     let market = head.s.and_then(|symbol| place.catalog.find(&symbol));
     complain(market.map(|(market, _)| Topic::of(channel, market)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Doex;
+    use venuekit_venue::{Ask, Catalog, HttpReply, Venue};
+
+    #[test]
+    fn the_venue_writes_books_in_the_usual_way() {
+        let (mut catalog, mut out) = (Catalog::new(), EventBuf::new());
+        let place = Place { product: 0, socket: 0, catalog: &Catalog::new() };
+        let listed = include_str!("../../../../fixtures/doex/instruments.json");
+        let reply = HttpReply { status: 200, headers: &[], body: listed.as_bytes() };
+        Doex::default().answer(place, &Ask::Instruments, &reply, &mut out).expect("the fixture reads");
+        for instrument in out.instruments.drain(..) {
+            catalog.put(instrument);
+        }
+        let frames = include_str!("../../../../fixtures/doex/public.jsonl");
+        let books = frames.lines().filter(|frame| frame.contains("depthUpdate"));
+        let place = Place { catalog: &catalog, ..place };
+        let taken = books.map(|frame| usual(place, frame.as_bytes(), &mut out).is_ok());
+        // The second is written in another order on purpose.
+        assert_eq!(taken.collect::<Vec<_>>(), [true, false]);
+    }
+}
