@@ -50,7 +50,10 @@ impl Inner {
     fn redraw(&mut self, above: &[u8]) -> io::Result<()> {
         self.out.write_all(b"\r\x1b[K")?;
         self.out.write_all(above)?;
-        self.out.write_all(self.status.as_bytes())?;
+        if !self.status.is_empty() {
+            // The terminal cuts it at its edge, since a second line could not be cleared again.
+            write!(self.out, "\x1b[?7l{}\x1b[?7h", self.status)?;
+        }
         self.out.flush()
     }
 }
@@ -147,6 +150,7 @@ mod tests {
         screen.status("");
         let bytes = kept.0.lock().expect("no panic").clone();
         let text = String::from_utf8(bytes).expect("text");
-        assert_eq!(text, "\r\x1b[K34 live\r\x1b[Ka log line\n34 live\r\x1b[K");
+        let status = "\x1b[?7l34 live\x1b[?7h";
+        assert_eq!(text, format!("\r\x1b[K{status}\r\x1b[Ka log line\n{status}\r\x1b[K"));
     }
 }

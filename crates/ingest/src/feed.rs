@@ -6,6 +6,9 @@
 //!
 //! It runs on the network's thread: it never blocks, and it formats nothing that comes often.
 
+mod shed;
+mod tell;
+
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -20,11 +23,10 @@ use venuekit_session::{
 use venuekit_sign::Credentials;
 use venuekit_store::{Gap, InstrumentSeen, Market, Resume, Row};
 use venuekit_types::{Mono, Now, Scale, Scaled, Symbol, UnixNanos};
-use venuekit_venue::{Broken, Channel, Fault, FaultKind, MarketId};
+use venuekit_venue::{Channel, FaultKind, MarketId};
 
-use crate::board::{StreamLine, Tally, VenueBoard};
-use crate::config::nearest;
-use crate::metrics::{VenueMetrics, broken_index, channel_index};
+use crate::board::{Tally, VenueBoard};
+use crate::metrics::{VenueMetrics, channel_index};
 use crate::queue::{Chunk, Item, Queue, Reservation};
 use crate::rows;
 use crate::sample::Sampler;
@@ -322,188 +324,6 @@ impl Feed {
         }
     }
 
-    // ---- shedding ----
-
-    /// Rows of this round that found no room.
-    fn shed(&mut self, now: Now, chunk: Chunk) {
-        let mut kept = Vec::new();
-        for item in chunk.items {
-            match (&item.row, item.stream) {
-                (Row::Gap(gap), Some(id)) if gap.healed_at.is_none() => {
-                    self.begin_shedding(now, id, &item.row)
-                }
-                // They close what is written already, or come once: there cannot be many.
-                (Row::Gap(_) | Row::Instrument(_), _) | (_, None) => kept.push(item),
-                (_, Some(id)) => {
-                    self.tally.shed_rows += 1;
-                    self.begin_shedding(now, id, &item.row);
-                }
-            }
-        }
-        if !kept.is_empty() {
-            self.parts.queue.force(Chunk { items: kept, ..chunk });
-        }
-    }
-
-    fn begin_shedding(&mut self, now: Now, id: StreamId, row: &Row) {
-        let Some(stream) = self.streams.get_mut(id.0 as usize) else { return };
-        let Some(market) = &stream.market else { return };
-        let (epoch, from_seq, at) = match row {
-            Row::BookChange(row) => (Some(row.epoch), Some(row.first_seq), row.ts_local),
-            Row::Trade(row) => (None, row.trade_id.parse().ok(), row.ts_local),
-            Row::Gap(gap) => (gap.epoch, gap.from_seq, gap.detected_at),
-            _ => (None, None, now.wall),
-        };
-        match std::mem::replace(&mut stream.keep, Keep::Whole) {
-            // What was being healed is not whole yet, so its gap goes on.
-            Keep::Shed(gap) => {
-                stream.keep = Keep::Shed(gap);
-                return;
-            }
-            Keep::Healing(gap) => stream.keep = Keep::Shed(gap),
-            Keep::Whole => {
-                // A gap that was not written is covered by this one; one that was stays open beside it.
-                if matches!(row, Row::Gap(_)) {
-                    stream.open = None;
-                } else {
-                    self.tally.gaps_opened += 1;
-                    self.tally.gaps_by_channel[channel_index(stream.channel)] += 1;
-                }
-                let gap = rows::shed_gap(market, stream.label.clone(), epoch, from_seq, at);
-                stream.keep = Keep::Shed(Box::new(gap));
-            }
-        }
-        self.shed += 1;
-        self.urgent = true;
-        if let Some(left_out) = self.told.admit(now.mono, Told::Shed(id)) {
-            tracing::warn!(venue = %self.venue, symbol = %market.symbol, channel = %stream.label, left_out,
-                "the sink is too slow: rows are shed until there is room");
-        }
-    }
-
-    /// There is room again: the gaps are written, and the streams are healed.
-    fn resume(&mut self) {
-        if self.shed == 0 || !self.parts.queue.has_room() {
-            return;
-        }
-        for at in 0..self.streams.len() {
-            let Keep::Shed(gap) = &self.streams[at].keep else { continue };
-            let id = StreamId(u32::try_from(at).expect("a session numbers its streams in 32 bits"));
-            let Ok(permit) = self.parts.wishes.try_reserve() else { return };
-            permit.send(Wish::Command(Command::Resync(id)));
-            let gap = gap.clone();
-            self.put(id, Row::Gap(gap.clone()));
-            self.streams[at].keep = Keep::Healing(gap);
-            self.shed -= 1;
-        }
-    }
-
-    fn end_shedding(&mut self, id: StreamId, at: UnixNanos) {
-        let Some(stream) = self.stream(id) else { return };
-        match std::mem::replace(&mut stream.keep, Keep::Whole) {
-            Keep::Healing(mut gap) => {
-                self.tally.gaps_healed += 1;
-                gap.healed_at = Some(at);
-                self.put(id, Row::Gap(gap));
-            }
-            other => stream.keep = other,
-        }
-    }
-
-    // ---- what a person should know ----
-
-    fn on_fault(&mut self, now: Now, route: &'static str, fault: &Fault) {
-        let text: Arc<str> = self.clean(&fault.to_string()).into();
-        if fault.kind == FaultKind::Credentials {
-            self.on_credentials(&text);
-        }
-        if let Some(left_out) = self.told.admit(now.mono, Told::Fault(route, fault.kind)) {
-            tracing::warn!(venue = %self.venue, route, left_out, "{text}");
-        }
-        self.fault = Some(text);
-        self.urgent = true;
-    }
-
-    fn on_credentials(&mut self, text: &str) {
-        let key = self.parts.credentials.as_ref().map(Credentials::key_id).unwrap_or_default();
-        self.credentials_fault = Some(format!("{key} {text}").into());
-    }
-
-    fn on_stopped(&mut self, id: StreamId, fault: &Fault) {
-        let text = self.clean(&fault.to_string());
-        if fault.kind == FaultKind::Credentials {
-            self.on_credentials(&text);
-        }
-        let Some(stream) = self.stream(id) else { return };
-        let (label, symbol) = (stream.label.clone(), stream.symbol().to_owned());
-        tracing::error!(venue = %self.venue, symbol, channel = %label, "given up: {text}");
-        self.urgent = true;
-    }
-
-    fn on_broken(&mut self, now: Now, broken: &Broken) {
-        self.tally.broken[broken_index(broken.why)] += 1;
-        let kind = broken.why.as_str();
-        if let Some(left_out) = self.told.admit(now.mono, Told::Broken(kind)) {
-            let detail = self.clean(&broken.detail);
-            tracing::warn!(venue = %self.venue, kind, left_out, "a frame made no sense: {detail}");
-        }
-    }
-
-    fn on_ended(&mut self, now: Now, reason: &'static str, why: &str) {
-        self.connections = self.connections.saturating_sub(1);
-        self.parts.metrics.ended(reason);
-        if let Some(left_out) = self.told.admit(now.mono, Told::Ended(reason)) {
-            let why = self.clean(why);
-            tracing::info!(venue = %self.venue, reason, left_out, "a connection ended: {why}");
-        }
-        self.fault = Some(self.clean(why).into());
-        self.urgent = true;
-    }
-
-    /// A peer's words without our key and secret, should it repeat them.
-    fn clean(&self, words: &str) -> String {
-        let Some(credentials) = &self.parts.credentials else { return words.to_owned() };
-        let mut words = words.to_owned();
-        let secret = String::from_utf8_lossy(credentials.secret.expose());
-        for part in [secret.as_ref(), credentials.key.as_str()] {
-            if !part.is_empty() && words.contains(part) {
-                words = words.replace(part, "REDACTED");
-            }
-        }
-        words
-    }
-
-    /// Tells of books that are live for the first time, and of symbols nobody knows.
-    fn announce(&mut self, now: Now, session: &Session) {
-        let mut waiting = std::mem::take(&mut self.unannounced);
-        waiting.retain(|&id| {
-            let (Ok(view), Some(stream)) = (session.book(id, now), self.streams.get(id.0 as usize)) else {
-                return true;
-            };
-            let Some(market) = &stream.market else { return false };
-            let notice = Notice::Book {
-                venue: Arc::clone(&self.venue),
-                symbol: market.symbol.clone(),
-                bid: view.best_bid().map(|level| Scaled::new(level.price.0, stream.scales.0)),
-                ask: view.best_ask().map(|level| Scaled::new(level.price.0, stream.scales.0)),
-                seq: view.seq(),
-            };
-            self.parts.notices.try_send(notice).is_err()
-        });
-        self.unannounced = waiting;
-        let mut unknown = std::mem::take(&mut self.unknown);
-        unknown.retain(|(symbol, candidates)| {
-            let candidates = if candidates.is_empty() {
-                near(session, symbol)
-            } else {
-                candidates.iter().map(ToString::to_string).collect()
-            };
-            let (venue, symbol) = (Arc::clone(&self.venue), symbol.clone());
-            self.parts.notices.try_send(Notice::UnknownSymbol { venue, symbol, candidates }).is_err()
-        });
-        self.unknown = unknown;
-    }
-
     fn list_instruments(&mut self, now: Now, session: &Session) {
         for (product, market) in std::mem::take(&mut self.instruments) {
             let Some(terms) = session.catalog(product).get(market) else { continue };
@@ -516,66 +336,6 @@ impl Feed {
     fn chunk(&mut self, now: Now) -> Chunk {
         Chunk { venue: self.parts.index, arrived: now.mono, items: std::mem::take(&mut self.items) }
     }
-
-    fn publish(&mut self, now: Now, session: &Session) {
-        self.urgent = false;
-        self.publish_at = now.mono.plus(PUBLISH_EVERY);
-        self.tally.gaps_open = self.tally.gaps_opened.saturating_sub(self.tally.gaps_healed);
-        let mut board = self.parts.board.lock();
-        board.streams.clear();
-        for status in session.streams() {
-            let Some(stream) = self.streams.get(status.info.stream.0 as usize) else { continue };
-            let shed = !matches!(stream.keep, Keep::Whole);
-            let touch = (stream.channel == Channel::Book && status.state == State::Live)
-                .then(|| session.book(status.info.stream, now).ok())
-                .flatten()
-                .and_then(|view| {
-                    let price = |level: venuekit_types::Level| Scaled::new(level.price.0, stream.scales.0);
-                    Some((price(view.best_bid()?), price(view.best_ask()?)))
-                });
-            let stopped = status.stopped.map(|fault| Arc::from(self.clean(&fault.to_string())));
-            if let (Channel::Book, Some(market)) = (stream.channel, &stream.market) {
-                self.parts.metrics.book(market.symbol.as_str(), status.state);
-            }
-            board.streams.push(StreamLine {
-                label: stream.label.clone(),
-                symbol: status.info.symbol.clone(),
-                state: status.state,
-                seq: status.seq,
-                last_data: status.last_data,
-                gap: status.gap,
-                stopped,
-                silent: stream.silent_at.is_some_and(|at| status.last_data <= at),
-                shed,
-                touch,
-            });
-        }
-        board.tally = self.tally.clone();
-        board.connections = self.connections;
-        board.fault.clone_from(&self.fault);
-        board.credentials.clone_from(&self.credentials_fault);
-        drop(board);
-        let (tally, metrics) = (&self.tally, &self.parts.metrics);
-        let counters = metrics.events.iter().chain(&metrics.gaps).chain(&metrics.broken);
-        let counts = tally.events.iter().chain(&tally.gaps_by_channel).chain(&tally.broken);
-        counters.zip(counts).for_each(|(counter, count)| counter.absolute(*count));
-        metrics.checksum_failures.absolute(tally.checksum_failures);
-        metrics.shed.absolute(tally.shed_rows);
-        metrics.connections.set(f64::from(u32::try_from(self.connections).unwrap_or(u32::MAX)));
-    }
-}
-
-/// Listed symbols that a mistyped one may have meant.
-fn near(session: &Session, symbol: &str) -> Vec<String> {
-    let products = 0..session.venue().specs().len();
-    let listed: Vec<&venuekit_types::Instrument> =
-        products.flat_map(|product| session.catalog(product).iter().map(|(_, one)| one)).collect();
-    let mut found = nearest(symbol, listed.iter().map(|one| one.symbol.as_str()));
-    if found.is_empty() {
-        // None is near, so all are shown, up to a handful.
-        found = listed.iter().map(|one| one.symbol.as_str()).take(10).collect();
-    }
-    found.into_iter().map(ToOwned::to_owned).collect()
 }
 
 impl Host for Feed {

@@ -2,6 +2,8 @@
 //!
 //! Down the stream on the way out: sessions stop, the queue empties, the sink commits, and only then is there a summary.
 
+mod prepare;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -9,22 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use venuekit_driver::{ClientTls, Clock, Handle, Options, Runner, Tape};
-use venuekit_session::{About, Config as SessionConfig, ConfigError as Unfit, Report, Session, Want};
-use venuekit_sign::Credentials;
+use venuekit_driver::{ClientTls, Clock, Handle, Options, Runner};
+use venuekit_session::Report;
 use venuekit_store::{OpenMode, Resume, Sink, Sqlite, World};
-use venuekit_venue::{Channel, Venue};
 
 use crate::board::Board;
-use crate::config::{Config, Private, VenueConfig};
+use crate::config::Config;
 use crate::console::Console;
 use crate::credentials::Accounts;
 use crate::error::IngestError;
-use crate::feed::{Feed, FeedParts, Notice, Wish};
+use crate::feed::{Feed, FeedParts, Notice};
 use crate::health::{self, Health};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -42,8 +41,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 const DRAIN_WITHIN: Duration = Duration::from_secs(15);
 /// How long a sink that was given up may take to notice.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(10);
-/// The accounts' own channels.
-const PRIVATE: [Channel; 4] = [Channel::Orders, Channel::Positions, Channel::Balances, Channel::Fills];
 
 /// What a run is given besides its config.
 #[derive(Default)]
@@ -144,6 +141,15 @@ struct Running {
     task: JoinHandle<Report>,
 }
 
+impl Drop for Parts {
+    /// A run that is thrown away leaves nothing at work.
+    fn drop(&mut self) {
+        self.sessions.iter().for_each(|running| running.task.abort());
+        self.queue.close();
+        self.health.abort();
+    }
+}
+
 impl Parts {
     async fn start(
         config: &Config,
@@ -162,13 +168,18 @@ impl Parts {
         let health_at = listener
             .local_addr()
             .map_err(|source| IngestError::Health { listen: crate::config::DEFAULT_HEALTH, source })?;
-        let tls = simulator.as_ref().map_or_else(|| Ok(ClientTls::new()), Simulator::trust)?;
+        let tls = match (&config.ca, &simulator) {
+            (Some(ca), _) => ClientTls::with_ca(ca)?,
+            (None, Some(simulator)) => simulator.trust()?,
+            (None, None) => ClientTls::new(),
+        };
         // Everything that can be refused comes before anything runs, so that a refusal leaves nothing behind.
         let (notify, notices) = mpsc::channel(1_024);
         let mut prepared = Vec::new();
         for (index, venue) in config.venues.iter().enumerate() {
-            let account = account(venue, accounts, simulator.as_ref());
-            let (session, wants) = session(venue, account.clone(), config.sim.seed, simulator.as_ref())?;
+            let account = prepare::account(venue, accounts, simulator.as_ref());
+            let (session, wants) =
+                prepare::session(venue, account.clone(), config.sim.seed, simulator.as_ref())?;
             let (wishes, relayed) = mpsc::channel(1_024);
             let feed = Feed::new(FeedParts {
                 index,
@@ -177,12 +188,12 @@ impl Parts {
                 metrics: metrics.venue(&venue.id),
                 wishes,
                 notices: notify.clone(),
-                resume: of_venue(&resume, &venue.id),
+                resume: prepare::of_venue(&resume, &venue.id),
                 credentials: account,
             });
             let (mut runner, handle) = Runner::new(session, feed, Options { tls: tls.clone(), clock })?;
             if let Some(directory) = &config.tape {
-                let tape = tape(directory, venue, wants, config.sim.seed, clock)?;
+                let tape = prepare::tape(directory, venue, wants, config.sim.seed, clock)?;
                 // Set once: each venue has a board of its own.
                 let _ = board.venues[index].tape.set(tape.status());
                 runner.record(tape);
@@ -206,7 +217,7 @@ impl Parts {
         });
         let writer = writer.map_err(|_| died("the sink's thread"))?;
         let sessions = prepared.into_iter().map(|(venue, runner, handle, relayed)| {
-            tokio::spawn(relay(handle.clone(), relayed));
+            tokio::spawn(prepare::relay(handle.clone(), relayed));
             let task = tokio::spawn(async move {
                 let (session, mut feed) = runner.run().await;
                 feed.finish(clock.now(), &session);
@@ -341,108 +352,6 @@ impl Parts {
 
 fn died(part: &str) -> IngestError {
     IngestError::Died { part: part.to_owned() }
-}
-
-/// What an earlier run left of one venue.
-fn of_venue(resume: &Resume, venue: &str) -> Resume {
-    Resume {
-        cursors: resume.cursors.iter().filter(|cursor| *cursor.market.venue == *venue).cloned().collect(),
-        open_gaps: resume.open_gaps.iter().filter(|gap| *gap.market.venue == *venue).cloned().collect(),
-    }
-}
-
-/// Carries wishes to a session, so that whoever has them never waits for it.
-async fn relay(handle: Handle, mut wishes: mpsc::Receiver<Wish>) {
-    while let Some(wish) = wishes.recv().await {
-        let told = match wish {
-            Wish::Persisted(id, value) => handle.persisted(id, value).await,
-            Wish::Command(command) => handle.command(command).await,
-        };
-        if told.is_err() {
-            break;
-        }
-    }
-}
-
-/// The account that a venue's own channels are followed with.
-fn account(venue: &VenueConfig, accounts: &Accounts, simulator: Option<&Simulator>) -> Option<Credentials> {
-    match venue.private {
-        Private::Off => None,
-        Private::Auto => accounts.get(&venue.id).cloned(),
-        Private::Demo => simulator.and_then(|simulator| simulator.demo(&venue.id)),
-    }
-}
-
-/// A session of a venue, with the account's own channels as far as they can be followed.
-fn session(
-    venue: &VenueConfig,
-    credentials: Option<Credentials>,
-    seed: u64,
-    simulator: Option<&Simulator>,
-) -> Result<(Session, Vec<Want>), IngestError> {
-    let mut hosts = venue.hosts.clone();
-    if venue.is_embedded() {
-        let served = simulator.and_then(|simulator| simulator.hosts(&venue.id));
-        hosts.push(served.ok_or_else(|| IngestError::NotSimulated { venue: venue.id.clone() })?);
-    }
-    let mut config = SessionConfig {
-        wants: venue.wants.clone(),
-        hosts,
-        environment: venue.environment.clone(),
-        credentials,
-        seed,
-        ..SessionConfig::default()
-    };
-    let make = |config: &SessionConfig| Session::new(Arc::clone(&venue.venue), config.clone());
-    if config.credentials.is_some() {
-        for want in private_wants(venue.venue.as_ref()) {
-            config.wants.push(want);
-            match make(&config) {
-                Ok(_) => {}
-                Err(error @ Unfit::UnsupportedLogin { .. }) => {
-                    config.wants.pop();
-                    tracing::warn!(venue = venue.id, "public channels only: {error}");
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-    }
-    let session = make(&config);
-    let session = session.map_err(|source| IngestError::Venue { venue: venue.id.clone(), source })?;
-    Ok((session, config.wants))
-}
-
-fn private_wants(venue: &dyn Venue) -> Vec<Want> {
-    let offered = PRIVATE.into_iter().filter(|c| venue.specs().iter().any(|spec| spec.offers(*c)));
-    offered.map(|channel| Want::new("", channel)).collect()
-}
-
-/// A fresh tape of a venue: `doex-1700000000.jsonl.zst`.
-fn tape(
-    directory: &Path,
-    venue: &VenueConfig,
-    wants: Vec<Want>,
-    seed: u64,
-    clock: Clock,
-) -> Result<Tape, IngestError> {
-    let now = clock.now();
-    let seconds = now.wall.millis() / 1000;
-    let about = About {
-        venue: venue.id.clone(),
-        recorder: concat!("venuekit ", env!("CARGO_PKG_VERSION")).to_owned(),
-        seed,
-        environment: venue.environment.clone(),
-        config: hex::encode(Sha256::digest(format!("{venue:?}"))),
-        wants: wants
-            .into_iter()
-            .map(|want| (want.product, want.symbol, want.channel.as_str().to_owned()))
-            .collect(),
-    };
-    let file = |source| IngestError::File { path: directory.to_owned(), source };
-    std::fs::create_dir_all(directory).map_err(file)?;
-    Tape::create(&directory.join(format!("{}-{seconds}.jsonl.zst", venue.id)), &about, now)
-        .map_err(|source| IngestError::Tape { venue: venue.id.clone(), source })
 }
 
 async fn write_private(path: &Path, text: &str) -> Result<(), IngestError> {

@@ -76,6 +76,7 @@ fn mistakes_have_a_place_and_a_way_out() {
         &["https:// or http://"],
     );
     check("[venues.doex]\nprofile = \"no.toml\"\n", "v.toml:2:11: dir/no.toml cannot be read", &[]);
+    check("[tls]\nca = \"no.pem\"\n", "v.toml:2:6: dir/no.pem cannot be read", &[]);
     check("[venues.doex]\nenabled = false\n", "v.toml:1:1: no venue is enabled", &[]);
     check("[venues.doex]\nsymbols = []\n", "v.toml:1:9: nothing is followed", &[]);
     check(
@@ -195,4 +196,24 @@ fn a_profile_replaces_the_one_that_is_compiled_in() {
     std::fs::write(scratch.path().join("p.toml"), "[socket]\nmax_age_hour = 3\n").expect("writes");
     let error = Config::from_toml(text, "v.toml", scratch.path()).expect_err("a broken profile").to_string();
     assert!(error.starts_with("v.toml:2:11: ") && error.contains("p.toml"), "{error}");
+}
+
+/// The example in the README is one that works.
+#[test]
+fn the_readme_shows_a_valid_config() {
+    let readme = include_str!("../README.md");
+    let (_, after) = readme.split_once("```toml\n").expect("an example");
+    let (example, _) = after.split_once("```").expect("its end");
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    std::fs::write(scratch.path().join("ca.pem"), "a certificate").expect("writes");
+    let config = Config::from_toml(example, "README.md", scratch.path()).expect("valid");
+    assert_eq!(config.venues.len(), 2);
+    assert_eq!(config.ca.as_deref(), Some("a certificate"));
+    // Where it shows a default, it is the default.
+    let usual = Config::default_sim();
+    let sink = (config.sink.batch_rows, config.sink.batch_for, config.sink.queue_rows);
+    assert_eq!(sink, (usual.sink.batch_rows, usual.sink.batch_for, usual.sink.queue_rows));
+    assert_eq!((config.sim.rate, config.sim.seed), (usual.sim.rate, usual.sim.seed));
+    assert_eq!((config.sim.faults, config.sim.tls), (usual.sim.faults, usual.sim.tls));
+    assert_eq!(config.health, Some(venuekit_ingest::DEFAULT_HEALTH));
 }

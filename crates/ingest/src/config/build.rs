@@ -35,6 +35,7 @@ pub(super) fn default_sim() -> Config {
         sink: SinkConfig::default(),
         health: None,
         tape: None,
+        ca: None,
         sim: SimSettings::default(),
     }
 }
@@ -76,6 +77,9 @@ pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, 
     }
     config.health = file.health.listen;
     config.tape = file.tape.path.map(path_of);
+    if let Some(ca) = file.tls.ca {
+        config.ca = Some(read_beside(source, directory, &ca)?);
+    }
     let usual = SimSettings::default();
     config.sim = SimSettings {
         rate: file.sim.rate.unwrap_or(usual.rate),
@@ -102,13 +106,13 @@ fn venue(
     let venue: Arc<dyn Venue> = match &keys.profile {
         None => venuekit_registry::venue(id.get_ref()).map_err(|error| id_error(&error))?,
         Some(profile) => {
-            let path = directory.join(profile.get_ref());
-            let place = |message: String| source.error(profile.span(), message);
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| place(format!("{} cannot be read: {error}", path.display())))?;
+            let text = read_beside(source, directory, profile)?;
             venuekit_registry::with_profile(id.get_ref(), &text).map_err(|error| match error {
                 venuekit_registry::WithProfileError::Unknown(error) => id_error(&error),
-                error => place(format!("{}: {error}", path.display())),
+                error => {
+                    let path = directory.join(profile.get_ref());
+                    source.error(profile.span(), format!("{}: {error}", path.display()))
+                }
             })?
         }
     };
@@ -134,6 +138,13 @@ fn venue(
     }
     let id = venue.specs()[0].venue.clone();
     Ok(VenueConfig { id, venue, environment, hosts, wants, private: keys.private })
+}
+
+/// Reads a file that the config names; mistakes are at the place that names it.
+fn read_beside(source: Source<'_>, directory: &Path, name: &Spanned<PathBuf>) -> Result<String, ConfigError> {
+    let path = directory.join(name.get_ref());
+    std::fs::read_to_string(&path)
+        .map_err(|error| source.error(name.span(), format!("{} cannot be read: {error}", path.display())))
 }
 
 fn environment(source: Source<'_>, keys: &file::Venue, venue: &dyn Venue) -> Result<String, ConfigError> {

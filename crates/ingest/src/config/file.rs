@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) sink: Sink,
     pub(super) health: Health,
     pub(super) tape: Tape,
+    pub(super) tls: Tls,
     pub(super) sim: Sim,
 }
 
@@ -72,6 +73,13 @@ pub(super) struct Health {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Tape {
     pub(super) path: Option<PathBuf>,
+}
+
+/// `[tls]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tls {
+    pub(super) ca: Option<Spanned<PathBuf>>,
 }
 
 /// `[sim]`.

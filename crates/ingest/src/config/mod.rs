@@ -38,6 +38,8 @@ pub struct Config {
     pub health: Option<SocketAddr>,
     /// The directory that takes one tape a venue.
     pub tape: Option<PathBuf>,
+    /// An authority that is trusted besides the machine's, as PEM text.
+    pub ca: Option<String>,
     /// The embedded simulator.
     pub sim: SimSettings,
 }

@@ -1,0 +1,127 @@
+//! One session before it runs: what it follows, as whom, where to, and on which tape.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use venuekit_driver::{Clock, Handle, Tape};
+use venuekit_session::{About, Config as SessionConfig, ConfigError as Unfit, Session, Want};
+use venuekit_sign::Credentials;
+use venuekit_store::Resume;
+use venuekit_venue::{Channel, Venue};
+
+use crate::config::{Private, VenueConfig};
+use crate::credentials::Accounts;
+use crate::error::IngestError;
+use crate::feed::Wish;
+use crate::simulator::Simulator;
+
+/// The accounts' own channels.
+const PRIVATE: [Channel; 4] = [Channel::Orders, Channel::Positions, Channel::Balances, Channel::Fills];
+
+/// What an earlier run left of one venue.
+pub(super) fn of_venue(resume: &Resume, venue: &str) -> Resume {
+    Resume {
+        cursors: resume.cursors.iter().filter(|cursor| *cursor.market.venue == *venue).cloned().collect(),
+        open_gaps: resume.open_gaps.iter().filter(|gap| *gap.market.venue == *venue).cloned().collect(),
+    }
+}
+
+/// Carries wishes to a session, so that whoever has them never waits for it.
+pub(super) async fn relay(handle: Handle, mut wishes: mpsc::Receiver<Wish>) {
+    while let Some(wish) = wishes.recv().await {
+        let told = match wish {
+            Wish::Persisted(id, value) => handle.persisted(id, value).await,
+            Wish::Command(command) => handle.command(command).await,
+        };
+        if told.is_err() {
+            break;
+        }
+    }
+}
+
+/// The account that a venue's own channels are followed with.
+pub(super) fn account(
+    venue: &VenueConfig,
+    accounts: &Accounts,
+    simulator: Option<&Simulator>,
+) -> Option<Credentials> {
+    match venue.private {
+        Private::Off => None,
+        Private::Auto => accounts.get(&venue.id).cloned(),
+        Private::Demo => simulator.and_then(|simulator| simulator.demo(&venue.id)),
+    }
+}
+
+/// A session of a venue, with the account's own channels as far as they can be followed.
+pub(super) fn session(
+    venue: &VenueConfig,
+    credentials: Option<Credentials>,
+    seed: u64,
+    simulator: Option<&Simulator>,
+) -> Result<(Session, Vec<Want>), IngestError> {
+    let mut hosts = venue.hosts.clone();
+    if venue.is_embedded() {
+        let served = simulator.and_then(|simulator| simulator.hosts(&venue.id));
+        hosts.push(served.ok_or_else(|| IngestError::NotSimulated { venue: venue.id.clone() })?);
+    }
+    let mut config = SessionConfig {
+        wants: venue.wants.clone(),
+        hosts,
+        environment: venue.environment.clone(),
+        credentials,
+        seed,
+        ..SessionConfig::default()
+    };
+    let make = |config: &SessionConfig| Session::new(Arc::clone(&venue.venue), config.clone());
+    if config.credentials.is_some() {
+        for want in private_wants(venue.venue.as_ref()) {
+            config.wants.push(want);
+            match make(&config) {
+                Ok(_) => {}
+                Err(error @ Unfit::UnsupportedLogin { .. }) => {
+                    config.wants.pop();
+                    tracing::warn!(venue = venue.id, "public channels only: {error}");
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+    }
+    let session = make(&config);
+    let session = session.map_err(|source| IngestError::Venue { venue: venue.id.clone(), source })?;
+    Ok((session, config.wants))
+}
+
+pub(super) fn private_wants(venue: &dyn Venue) -> Vec<Want> {
+    let offered = PRIVATE.into_iter().filter(|c| venue.specs().iter().any(|spec| spec.offers(*c)));
+    offered.map(|channel| Want::new("", channel)).collect()
+}
+
+/// A fresh tape of a venue: `doex-1700000000.jsonl.zst`.
+pub(super) fn tape(
+    directory: &Path,
+    venue: &VenueConfig,
+    wants: Vec<Want>,
+    seed: u64,
+    clock: Clock,
+) -> Result<Tape, IngestError> {
+    let now = clock.now();
+    let seconds = now.wall.millis() / 1000;
+    let about = About {
+        venue: venue.id.clone(),
+        recorder: concat!("venuekit ", env!("CARGO_PKG_VERSION")).to_owned(),
+        seed,
+        environment: venue.environment.clone(),
+        config: hex::encode(Sha256::digest(format!("{venue:?}"))),
+        wants: wants
+            .into_iter()
+            .map(|want| (want.product, want.symbol, want.channel.as_str().to_owned()))
+            .collect(),
+    };
+    let file = |source| IngestError::File { path: directory.to_owned(), source };
+    std::fs::create_dir_all(directory).map_err(file)?;
+    Tape::create(&directory.join(format!("{}-{seconds}.jsonl.zst", venue.id)), &about, now)
+        .map_err(|source| IngestError::Tape { venue: venue.id.clone(), source })
+}
