@@ -245,8 +245,11 @@ impl<H: Host> Runner<H> {
                         break;
                     }
                     match heard {
-                        Heard::Message { data, .. } => self.feed(now, Input::Frame { conn, bytes: &data }),
-                        Heard::Pong => self.feed(now, Input::Pong { conn }),
+                        // Each message has an instant of its own: what two of one batch break must not look like one.
+                        Heard::Message { data, .. } => {
+                            self.feed(self.clock.now(), Input::Frame { conn, bytes: &data });
+                        }
+                        Heard::Pong => self.feed(self.clock.now(), Input::Pong { conn }),
                         // It was answered; a session watches data, not the socket's pulse.
                         Heard::Ping => {}
                     }

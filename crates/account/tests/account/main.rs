@@ -1,4 +1,5 @@
 //! The account crate through its public face: tables for the named cases, properties, and the oracle.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod fills;
 mod merge;
