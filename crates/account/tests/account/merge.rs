@@ -209,6 +209,7 @@ fn an_order_does_not_run_backwards() {
     check((Canceled, "4", 2), (Unknown, "4", 3), 1);
     check((Canceled, "4", 2), (Filled, "10", 3), 0);
     check((New, "0", 1), (Unknown, "0", 2), 0);
+    check((PartiallyFilled, "4", 3), (Unknown, "4", 2), 1);
 }
 
 #[test]
