@@ -181,43 +181,47 @@ fn scale_up(parts: &Parts, power: i32) -> Result<i64, NumError> {
     i64::try_from(signed).map_err(|_| NumError::OutOfRange)
 }
 
-/// Reads the digits at the start of a text: their value, up to 16 of them, and how many they are.
-///
-/// Eight bytes at a time in one word, whose lowest byte is the first character.
+/// Every byte of a word.
+const BYTES: u64 = 0x0101_0101_0101_0101;
+
+/// Eight characters as a word, the first in the lowest byte, with digits as their values.
 #[inline]
-fn digits_at(text: &[u8]) -> (u64, usize) {
-    let (value, count) = eight_digits_at(text);
-    if count < 8 {
-        return (value, count);
-    }
-    let (more, others) = eight_digits_at(&text[8..]);
-    (value * POW10[others].unsigned_abs() + more, 8 + others)
+fn word(eight: [u8; 8]) -> u64 {
+    u64::from_le_bytes(eight) ^ (BYTES * 0x30)
 }
 
+/// The top bit of each byte of a word that is no digit.
 #[inline]
-fn eight_digits_at(text: &[u8]) -> (u64, usize) {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = match text.first_chunk() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => {
-            let mut padded = [0; 8];
-            padded[..text.len()].copy_from_slice(text);
-            u64::from_le_bytes(padded)
-        }
-    };
-    let digits = word ^ (ONES * 0x30);
-    // The top bit of each byte that is no digit; wrong only behind the first such byte, where a carry may arrive.
-    let others = (digits.wrapping_add(ONES * 0x76) | digits) & (ONES * 0x80);
-    let bits = others.trailing_zeros() & !7;
-    if bits == 0 {
-        return (0, 0);
-    }
-    // Zeros in front of what is there, then pairs, fours and eights.
-    let digits = digits << (64 - bits);
+fn others(word: u64) -> u64 {
+    (((word & (BYTES * 0x7f)) + BYTES * 0x76) | word) & (BYTES * 0x80)
+}
+
+/// The value of the first `count` digits of a word, 1 to 8.
+#[inline]
+fn value(word: u64, count: u32) -> u64 {
+    // Zeros in front, then pairs, fours and eights.
+    let digits = word << (64 - 8 * count);
     let pairs = digits.wrapping_mul(10 * 256 + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100 * 65_536 + 1) >> 16 & 0x0000_ffff_0000_ffff;
-    let eight = fours.wrapping_mul(10_000 * (1 << 32) + 1) >> 32;
-    (eight, bits as usize / 8)
+    fours.wrapping_mul(10_000 * (1 << 32) + 1) >> 32
+}
+
+/// Reads the digits at the start of a text: their value, up to 16 of them, and how many they are.
+fn digits_at(text: &[u8]) -> (u64, usize) {
+    let eight_at = |text: &[u8]| {
+        let word = word(match text.first_chunk() {
+            Some(eight) => *eight,
+            None => core::array::from_fn(|at| text.get(at).copied().unwrap_or_default()),
+        });
+        let count = others(word).trailing_zeros() / 8;
+        (if count == 0 { 0 } else { value(word, count) }, count as usize)
+    };
+    let (first, count) = eight_at(text);
+    if count < 8 {
+        return (first, count);
+    }
+    let (more, others) = eight_at(&text[8..]);
+    (first * POW10[others].unsigned_abs() + more, 8 + others)
 }
 
 /// Reads a plain decimal at the start of a text, `8804.00`, as a count of 10^-scale, with its length in bytes.
@@ -233,6 +237,32 @@ fn eight_digits_at(text: &[u8]) -> (u64, usize) {
 /// ```
 #[inline]
 pub fn plain_prefix(text: &[u8], scale: Scale) -> Option<(i64, usize)> {
+    // Most numbers end within eight characters, and are read as one word.
+    let Some(&eight) = text.first_chunk() else { return long_prefix(text, scale) };
+    let word = word(eight);
+    let others = others(word);
+    let whole = others.trailing_zeros() / 8;
+    if whole == 0 || whole == 8 {
+        return long_prefix(text, scale);
+    }
+    if eight[whole as usize] != b'.' {
+        return Some((value(word, whole).cast_signed().checked_mul(scale.unit())?, whole as usize));
+    }
+    let end = (others & (others - 1)).trailing_zeros() / 8;
+    let places = end - whole - 1;
+    let goes_on = end == 8 && text.get(8).is_some_and(u8::is_ascii_digit);
+    if goes_on || places == 0 || places > u32::from(scale.0) {
+        return long_prefix(text, scale);
+    }
+    let before = (1 << (8 * whole)) - 1;
+    let digits = word & before | word >> 8 & !before;
+    let unit = POW10[usize::from(scale.0) - places as usize];
+    Some((value(digits, end - 1).cast_signed().checked_mul(unit)?, end as usize))
+}
+
+/// The same for numbers of any length.
+#[inline(never)]
+fn long_prefix(text: &[u8], scale: Scale) -> Option<(i64, usize)> {
     let (whole, len) = digits_at(text);
     if len == 0 || len >= 16 {
         return None;
