@@ -59,3 +59,8 @@ pub use run::{Handle, Host, Options, Runner};
 pub use serve::{Remote, ServeError, ServeOptions, Server, serve};
 pub use tape::{Tape, TapeFileError, TapeStatus};
 pub use tls::{ClientTls, ServerTls, TlsError};
+
+/// The examples of the workspace's README, so that they stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
