@@ -55,15 +55,13 @@ pub enum IngestError {
         /// What it may have meant, the nearest first.
         candidates: Vec<String>,
     },
-    /// Rows of the simulator and of live venues would mix.
-    #[error(
-        "{simulated} runs against a simulator and {live} does not; one database holds one world: run them apart"
-    )]
+    /// Rows of a simulator and of live venues, or of two simulators, would mix.
+    #[error("{simulated} and {other} are of two worlds, and one database holds one; run them apart")]
     TwoWorlds {
-        /// A venue of the simulated one.
+        /// A simulated venue.
         simulated: String,
-        /// A venue of the other one.
-        live: String,
+        /// A venue of the other.
+        other: String,
     },
     /// The simulator does not know a venue.
     #[error("the embedded simulator has no {venue}; give it an environment or hosts")]

@@ -43,14 +43,14 @@ pub(crate) async fn find(venues: &[VenueConfig], embedded: Option<&str>) -> Resu
         }
     }
     let mut runs = runs.into_iter();
-    match (runs.next(), hosts.keys().next().or(None), runs.next()) {
+    match (runs.next(), hosts.keys().next(), runs.next()) {
         (None, _, _) => Ok(World::Live { hosts }),
         (Some((run_id, _)), None, None) => Ok(World::Sim { run_id }),
         (Some((_, simulated)), Some(live), _) => {
-            Err(IngestError::TwoWorlds { simulated: simulated.to_owned(), live: live.clone() })
+            Err(IngestError::TwoWorlds { simulated: simulated.to_owned(), other: live.clone() })
         }
         (Some((_, simulated)), None, Some((_, other))) => {
-            Err(IngestError::TwoWorlds { simulated: simulated.to_owned(), live: other.to_owned() })
+            Err(IngestError::TwoWorlds { simulated: simulated.to_owned(), other: other.to_owned() })
         }
     }
 }

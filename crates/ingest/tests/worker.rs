@@ -10,10 +10,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use venuekit_driver::{Clock, ServeOptions, serve};
 use venuekit_ingest::{
     Config, Console, Ended, Exit, Faults, IngestError, Overrides, RunOptions, Started, Summary, run,
 };
 use venuekit_sign::Credentials;
+use venuekit_sim::{Sim, SimConfig};
 use venuekit_store::{MarketCounts, Reader, World};
 
 /// Longest that anything here may take; a machine that is busy with other things takes long.
@@ -373,4 +375,30 @@ async fn hosts_that_nobody_serves_are_unreachable() {
     let error = start(config, BTreeMap::new()).task.await.expect("no panic").expect_err("nobody is there");
     assert_eq!(error.exit(), Exit::Unreachable);
     assert!(error.to_string().contains("doex at http://127.0.0.1:1"), "{error}");
+}
+
+/// A simulator in another process names its run too, and one database takes rows of one run only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_simulator_elsewhere_is_known_by_its_run() {
+    let clock = Clock::start();
+    let sim = Sim::new(SimConfig::new(7, clock.now()));
+    let run_id = sim.run().to_owned();
+    let mut venues = sim.into_venues().into_iter();
+    let duedex = venues.find(|venue| venue.name() == "duedex").expect("simulated");
+    let server = serve(duedex, ServeOptions { clock, ..ServeOptions::default() }).await.expect("serves");
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let hosts = format!("rest = \"{}\"\nstream = \"{}\"\n", server.rest_origin(), server.stream_origin());
+    let rest = "[health]\nlisten = \"127.0.0.1:0\"\n[sink]\npath = \"v.db\"\n";
+    let text = format!("[venues.duedex]\n{hosts}symbols = [\"BTCUSD\"]\nchannels = [\"book\"]\n{rest}");
+    let config = Config::from_toml(&text, "v.toml", scratch.path()).expect("valid");
+    let mut running = start(config, BTreeMap::new());
+    assert_eq!(running.started().await.world, World::Sim { run_id });
+    assert!(running.line().await.starts_with("duedex BTC/USD:BTC live "));
+    running.end(Ended::Asked).await;
+
+    let text = format!("[venues.duedex]\n{hosts}[venues.doex]\n{rest}");
+    let config = Config::from_toml(&text, "v.toml", scratch.path()).expect("valid");
+    let error = start(config, BTreeMap::new()).task.await.expect("no panic").expect_err("two runs");
+    assert!(matches!(error, IngestError::TwoWorlds { .. }), "{error:?}");
+    assert_eq!(error.exit(), Exit::Config);
 }
