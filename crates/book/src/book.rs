@@ -231,11 +231,17 @@ impl Book {
     /// The book, if it is live.
     ///
     /// **Errors**: [`NotLive`] says what it is instead, and why.
+    #[inline]
     pub fn view(&self, now: Now) -> Result<View<'_>, NotLive> {
-        match self.state {
-            State::Live => Ok(View::new(self, &self.ladder, now)),
-            state => Err(NotLive { state, gap: self.gap }),
+        if self.state != State::Live {
+            return Err(self.not_live());
         }
+        Ok(View::new(self, &self.ladder, now))
+    }
+
+    #[cold]
+    fn not_live(&self) -> NotLive {
+        NotLive { state: self.state, gap: self.gap }
     }
 
     /// The levels as they last stood, **vouched for by nothing**: they may be wrong, half of a message whose

@@ -31,6 +31,7 @@ impl Ladder {
         }
     }
 
+    #[inline]
     pub(crate) fn side(&self, side: BookSide) -> &Side {
         let [bids, asks] = &self.sides;
         match side {
@@ -39,6 +40,7 @@ impl Ladder {
         }
     }
 
+    #[inline]
     pub(crate) fn at(&self, side: BookSide, price: Price) -> Option<Qty> {
         self.side(side).at(price)
     }

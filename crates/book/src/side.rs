@@ -28,8 +28,9 @@ pub(crate) struct Side {
     tail: Vec<Level>,
     /// Times that a level went to or left the tail since the window was last laid.
     misses: usize,
-    best: Option<Level>,
-    /// The order of `best`; below every other when there is none.
+    /// The best level, with a quantity of zero when there is none.
+    best: Level,
+    /// The order of its price; below every other when there is none.
     best_order: i64,
 }
 
@@ -47,7 +48,7 @@ impl Side {
             window: Window::new(),
             tail: Vec::new(),
             misses: 0,
-            best: None,
+            best: Level::new(0, 0),
             best_order: i64::MIN,
         }
     }
@@ -77,6 +78,7 @@ impl Side {
         price.0 ^ self.flip.cast_signed()
     }
 
+    #[inline]
     fn price(&self, rank: u64) -> Price {
         self.grid.price(rank ^ self.flip)
     }
@@ -107,7 +109,7 @@ impl Side {
     /// Keeps the best level when a row at or above it was written.
     fn touch(&mut self, level: Level) {
         if level.qty.0 != 0 {
-            self.best = Some(level);
+            self.best = level;
             self.best_order = self.order(level.price);
         } else {
             self.find_best();
@@ -118,8 +120,9 @@ impl Side {
     fn find_best(&mut self) {
         let near = self.window.highest().map(|rank| self.level(rank));
         let far = self.tail.last().copied();
-        self.best = near.into_iter().chain(far).max_by_key(|row| self.order(row.price));
-        self.best_order = self.best.map_or(i64::MIN, |best| self.order(best.price));
+        let best = near.into_iter().chain(far).max_by_key(|row| self.order(row.price));
+        self.best = best.unwrap_or_default();
+        self.best_order = best.map_or(i64::MIN, |best| self.order(best.price));
     }
 
     /// Writes a level that has no place in the window yet.
@@ -249,9 +252,10 @@ impl Side {
 
     #[inline]
     pub(crate) fn best(&self) -> Option<Level> {
-        self.best
+        (self.best.qty.0 != 0).then_some(self.best)
     }
 
+    #[inline]
     pub(crate) fn at(&self, price: Price) -> Option<Qty> {
         let rank = self.grid.tick(price).map(|tick| tick ^ self.flip);
         match rank.and_then(|rank| self.window.qty(rank)) {
@@ -260,7 +264,20 @@ impl Side {
         }
     }
 
+    /// Writes the best levels, best first, as many as there is room for; gives how many.
+    pub(crate) fn top(&self, out: &mut [Level]) -> usize {
+        let mut levels = self.iter();
+        let mut count = 0;
+        for place in out {
+            let Some(level) = levels.next() else { break };
+            *place = level;
+            count += 1;
+        }
+        count
+    }
+
     /// Best first, and the worst first from its other end.
+    #[inline]
     pub(crate) fn iter(&self) -> Levels<'_> {
         Levels { side: self, window: self.window.walk(), tail: &self.tail, left: self.len() }
     }
@@ -275,32 +292,21 @@ pub(crate) struct Levels<'a> {
     left: usize,
 }
 
-impl Levels<'_> {
-    #[inline]
-    fn level(&self, (rank, qty): (u64, i64)) -> Level {
-        Level { price: self.side.price(rank), qty: Qty(qty) }
-    }
-
-    fn order_of(&self, rank: u64) -> i64 {
-        self.side.order(self.side.price(rank))
-    }
-}
-
 impl Iterator for Levels<'_> {
     type Item = Level;
 
     #[inline]
     fn next(&mut self) -> Option<Level> {
         self.left = self.left.checked_sub(1)?;
-        if let Some((far, rest)) = self.tail.split_last() {
-            let near = self.window.peek_high();
-            if near.is_none_or(|rank| self.side.order(far.price) > self.order_of(rank)) {
-                self.tail = rest;
-                return Some(*far);
-            }
+        let near = self.window.peek_high();
+        let price = near.map(|rank| self.side.price(rank));
+        if let Some((far, rest)) = self.tail.split_last()
+            && price.is_none_or(|near| self.side.order(far.price) > self.side.order(near))
+        {
+            self.tail = rest;
+            return Some(*far);
         }
-        let found = self.window.next_high()?;
-        Some(self.level(found))
+        Some(Level { price: price?, qty: Qty(self.window.take_high(near?)) })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -311,15 +317,15 @@ impl Iterator for Levels<'_> {
 impl DoubleEndedIterator for Levels<'_> {
     fn next_back(&mut self) -> Option<Level> {
         self.left = self.left.checked_sub(1)?;
-        if let Some((far, rest)) = self.tail.split_first() {
-            let near = self.window.peek_low();
-            if near.is_none_or(|rank| self.side.order(far.price) < self.order_of(rank)) {
-                self.tail = rest;
-                return Some(*far);
-            }
+        let near = self.window.peek_low();
+        let price = near.map(|rank| self.side.price(rank));
+        if let Some((far, rest)) = self.tail.split_first()
+            && price.is_none_or(|near| self.side.order(far.price) < self.side.order(near))
+        {
+            self.tail = rest;
+            return Some(*far);
         }
-        let found = self.window.next_low()?;
-        Some(self.level(found))
+        Some(Level { price: price?, qty: Qty(self.window.take_low(near?)) })
     }
 }
 

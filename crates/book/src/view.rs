@@ -48,6 +48,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    #[inline]
     pub(crate) fn new(book: &'a Book, ladder: &'a Ladder, now: Now) -> View<'a> {
         View { book, ladder, now }
     }
@@ -83,11 +84,13 @@ impl<'a> View<'a> {
     }
 
     /// The highest bid.
+    #[inline]
     pub fn best_bid(&self) -> Option<Level> {
         self.ladder.side(BookSide::Bid).best()
     }
 
     /// The lowest ask.
+    #[inline]
     pub fn best_ask(&self) -> Option<Level> {
         self.ladder.side(BookSide::Ask).best()
     }
@@ -101,21 +104,31 @@ impl<'a> View<'a> {
     }
 
     /// The bids, best first.
+    #[inline]
     pub fn bids(&self) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + Clone + use<'a> {
         self.levels(BookSide::Bid)
     }
 
     /// The asks, best first.
+    #[inline]
     pub fn asks(&self) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + Clone + use<'a> {
         self.levels(BookSide::Ask)
     }
 
+    /// Writes the best levels of a side into a slice, best first, and gives how many there were: the quickest way
+    /// to the top of a book.
+    pub fn top(&self, side: BookSide, out: &mut [Level]) -> usize {
+        self.ladder.side(side).top(out)
+    }
+
     /// The number of levels of a side.
+    #[inline]
     pub fn level_count(&self, side: BookSide) -> usize {
         self.ladder.side(side).len()
     }
 
     /// The quantity resting at a price; nothing where no level is.
+    #[inline]
     pub fn qty_at(&self, side: BookSide, price: Price) -> Option<Qty> {
         self.ladder.at(side, price)
     }
@@ -230,6 +243,7 @@ impl<'a> Unvouched<'a> {
     }
 
     /// The number of levels of a side.
+    #[inline]
     pub fn level_count(&self, side: BookSide) -> usize {
         self.ladder.side(side).len()
     }

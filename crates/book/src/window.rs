@@ -234,7 +234,7 @@ impl Window {
             self.leaves[usize::from(id)] = leaf;
         } else {
             if self.leaves.len() == self.leaves.capacity() {
-                self.leaves.reserve_exact(self.leaves.len() / 4 + 16);
+                self.leaves.reserve_exact(self.leaves.len() / 2 + 64);
             }
             id = u16::try_from(self.leaves.len()).expect("there are no more leaves than entries");
             self.leaves.push(leaf);
@@ -308,7 +308,7 @@ impl Window {
         let (start, size) = (self.blocks.len(), 1 << class);
         if self.blocks.capacity() < start + size {
             // Less than the doubling that a vector does by itself: memory is what this structure saves.
-            self.blocks.reserve_exact(start / 4 + 64);
+            self.blocks.reserve_exact(start / 2 + 256);
         }
         self.blocks.resize(start + size, 0);
         u32::try_from(start).expect("65,535 leaves of 64 quantities are less than 2^32")
@@ -386,6 +386,7 @@ impl Window {
         }
     }
 
+    #[inline]
     fn leaf(&self, at: usize) -> Leaf {
         self.leaves[usize::from(self.directory[at])]
     }
@@ -433,7 +434,35 @@ impl Window {
         None
     }
 
+    /// The last leaf before `end` that has a quantity, else one that has none. By value, so that the state of a walk
+    /// stays in registers.
+    #[inline(never)]
+    fn leaf_below(&self, mut end: usize) -> Cursor {
+        while let Some(at) = self.below(end) {
+            let leaf = self.leaf(at);
+            if leaf.live != 0 {
+                return Cursor { at, rank: self.rank(at, 0), leaf };
+            }
+            end = at;
+        }
+        Cursor { at: 0, rank: 0, leaf: Leaf::EMPTY }
+    }
+
+    /// The first leaf from `start` on that has a quantity, else one that has none.
+    #[inline(never)]
+    fn leaf_from(&self, mut start: usize) -> Cursor {
+        while let Some(at) = self.from(start) {
+            let leaf = self.leaf(at);
+            if leaf.live != 0 {
+                return Cursor { at: at + 1, rank: self.rank(at, 0), leaf };
+            }
+            start = at + 1;
+        }
+        Cursor { at: self.directory.len(), rank: 0, leaf: Leaf::EMPTY }
+    }
+
     /// All quantities with their ranks, from the highest down or from the lowest up.
+    #[inline]
     pub(crate) fn walk(&self) -> Walk<'_> {
         let cursor = |at| Cursor { at, rank: 0, leaf: Leaf::EMPTY };
         Walk { window: self, high: cursor(self.directory.len()), low: cursor(0) }
@@ -459,7 +488,9 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn qty(&self, window: &Window, bit: u32) -> i64 {
+    #[inline]
+    fn take(&mut self, window: &Window, bit: u32) -> i64 {
+        self.leaf.live &= !(1 << bit);
         window.blocks[self.leaf.place(bit)]
     }
 }
@@ -468,42 +499,37 @@ impl Walk<'_> {
     /// The next rank from above, which stays the next.
     #[inline]
     pub(crate) fn peek_high(&mut self) -> Option<u64> {
-        let high = &mut self.high;
-        while high.leaf.live == 0 {
-            high.at = self.window.below(high.at)?;
-            high.leaf = self.window.leaf(high.at);
-            high.rank = self.window.rank(high.at, 0);
+        if self.high.leaf.live == 0 {
+            self.high = self.window.leaf_below(self.high.at);
+            if self.high.leaf.live == 0 {
+                return None;
+            }
         }
-        Some(high.rank + to_u64(last_bit(high.leaf.live)))
+        Some(self.high.rank + to_u64(last_bit(self.high.leaf.live)))
     }
 
-    /// The next level from above.
+    /// The quantity at that rank, which is done with.
     #[inline]
-    pub(crate) fn next_high(&mut self) -> Option<(u64, i64)> {
-        let rank = self.peek_high()?;
-        let bit = bit_of(rank);
-        self.high.leaf.live &= !(1 << bit);
-        Some((rank, self.high.qty(self.window, bit)))
+    pub(crate) fn take_high(&mut self, rank: u64) -> i64 {
+        self.high.take(self.window, bit_of(rank))
     }
 
     /// The next rank from below, which stays the next.
+    #[inline]
     pub(crate) fn peek_low(&mut self) -> Option<u64> {
-        let low = &mut self.low;
-        while low.leaf.live == 0 {
-            let at = self.window.from(low.at)?;
-            low.leaf = self.window.leaf(at);
-            low.rank = self.window.rank(at, 0);
-            low.at = at + 1;
+        if self.low.leaf.live == 0 {
+            self.low = self.window.leaf_from(self.low.at);
+            if self.low.leaf.live == 0 {
+                return None;
+            }
         }
-        Some(low.rank + to_u64(first_bit(low.leaf.live)))
+        Some(self.low.rank + to_u64(first_bit(self.low.leaf.live)))
     }
 
-    /// The next level from below.
-    pub(crate) fn next_low(&mut self) -> Option<(u64, i64)> {
-        let rank = self.peek_low()?;
-        let bit = bit_of(rank);
-        self.low.leaf.live &= !(1 << bit);
-        Some((rank, self.low.qty(self.window, bit)))
+    /// The quantity at that rank, which is done with.
+    #[inline]
+    pub(crate) fn take_low(&mut self, rank: u64) -> i64 {
+        self.low.take(self.window, bit_of(rank))
     }
 }
 

@@ -85,6 +85,18 @@ impl Session {
         self.levels.len() - self.spans[0].end as usize
     }
 
+    /// The lowest and the highest price, and the widest step that divides all.
+    pub fn grid(&self) -> (i64, i64, i64) {
+        let prices = || self.levels.iter().map(|row| row.price.0);
+        let gcd = |mut a: i64, mut b: i64| {
+            while b != 0 {
+                (a, b) = (b, a % b);
+            }
+            a
+        };
+        (prices().min().unwrap_or(1), prices().max().unwrap_or(1), prices().fold(0, gcd).max(1))
+    }
+
     /// The book at the end, by the simplest means.
     pub fn end(&self) -> (BTreeMap<i64, i64>, BTreeMap<i64, i64>) {
         let mut book = (BTreeMap::new(), BTreeMap::new());
@@ -201,7 +213,12 @@ fn like_recorded(name: &str, middle: i64) -> Session {
         ticks
     };
     let pools: [[Vec<i64>; 4]; 2] = core::array::from_fn(|_| {
-        [pool(0..20, 1, 100), pool(20..4_096, 1, 3_000), pool(4_096..60_000, 1, 2_000), pool(600..2_500, 100, 1_000)]
+        [
+            pool(0..20, 1, 100),
+            pool(20..4_096, 1, 3_000),
+            pool(4_096..60_000, 1, 2_000),
+            pool(600..2_500, 100, 1_000),
+        ]
     });
     let price = |side: usize, away: i64| if side == 0 { middle - 1 - away } else { middle + away };
     let rows = |side: usize, keep: u64, rng: &mut Rng| -> Vec<Level> {
@@ -259,7 +276,8 @@ pub fn recorded(symbol: &str) -> Session {
         let sessions = files.iter().filter_map(|path| replay(path, symbol));
         sessions.max_by_key(Session::updates)
     });
-    found.unwrap_or_else(|| like_recorded(symbol, if symbol.starts_with("BTC") { 6_000_000 } else { 270_000 }))
+    found
+        .unwrap_or_else(|| like_recorded(symbol, if symbol.starts_with("BTC") { 6_000_000 } else { 270_000 }))
 }
 
 /// The rows of a tape that are about one book, from its snapshot on.
