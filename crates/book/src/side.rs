@@ -1,6 +1,6 @@
 //! One side of a book: the data structure, and nothing that depends on which one it is leaves this file.
 //!
-//! Prices become ticks of the widest step that divides them all, and ticks become ranks, the better the higher.
+//! Prices become ticks of the widest step that divides them all, and ticks become ranks, the better the lower.
 //! Ranks around the touch live in a [`Window`]; a few levels too far away for its directory stand in a sorted
 //! vector behind it. It owns order, absence of duplicates and the choice between the two; it refuses to know
 //! about sequences, bounds and checksums.
@@ -16,7 +16,7 @@ use crate::window::{Walk, Window};
 /// The levels of one side.
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
-    /// All zeros for bids, all ones for asks: the complement turns an order round and, other than the negative,
+    /// All ones for bids, all zeros for asks: the complement turns an order round and, other than the negative,
     /// exists for every integer.
     flip: u64,
     /// The step that the venue promises; 0 when unknown.
@@ -37,8 +37,8 @@ pub(crate) struct Side {
 impl Side {
     pub(crate) fn new(side: BookSide) -> Side {
         let flip = match side {
-            BookSide::Bid => 0,
-            BookSide::Ask => u64::MAX,
+            BookSide::Bid => u64::MAX,
+            BookSide::Ask => 0,
         };
         Side {
             flip,
@@ -75,7 +75,7 @@ impl Side {
     /// Orders prices from worst to best.
     #[inline]
     fn order(&self, price: Price) -> i64 {
-        price.0 ^ self.flip.cast_signed()
+        price.0 ^ !self.flip.cast_signed()
     }
 
     #[inline]
@@ -118,7 +118,7 @@ impl Side {
 
     #[inline(never)]
     fn find_best(&mut self) {
-        let near = self.window.highest().map(|rank| self.level(rank));
+        let near = self.window.lowest().map(|rank| self.level(rank));
         let far = self.tail.last().copied();
         let best = near.into_iter().chain(far).max_by_key(|row| self.order(row.price));
         self.best = best.unwrap_or_default();
@@ -226,7 +226,7 @@ impl Side {
             }
         }
         self.tail.reverse();
-        let flip = self.flip.cast_signed();
+        let flip = !self.flip.cast_signed();
         self.tail.sort_by_key(|row| row.price.0 ^ flip);
         self.tail.dedup_by_key(|row| row.price);
         self.tail.retain(|row| row.qty.0 != 0);
@@ -236,7 +236,7 @@ impl Side {
     /// Cuts off all but the best `depth` levels and tells each of those cut off, the worst first.
     pub(crate) fn trim(&mut self, depth: usize, mut cut: impl FnMut(Level)) {
         while self.len() > depth {
-            let near = self.window.lowest().map(|rank| self.level(rank));
+            let near = self.window.highest().map(|rank| self.level(rank));
             let far = self.tail.first().copied();
             let worst = near.into_iter().chain(far).min_by_key(|row| self.order(row.price));
             let worst = worst.expect("it has more levels than none");
@@ -298,7 +298,7 @@ impl Iterator for Levels<'_> {
     #[inline]
     fn next(&mut self) -> Option<Level> {
         self.left = self.left.checked_sub(1)?;
-        let near = self.window.peek_high();
+        let near = self.window.peek_low();
         let price = near.map(|rank| self.side.price(rank));
         if let Some((far, rest)) = self.tail.split_last()
             && price.is_none_or(|near| self.side.order(far.price) > self.side.order(near))
@@ -306,7 +306,7 @@ impl Iterator for Levels<'_> {
             self.tail = rest;
             return Some(*far);
         }
-        Some(Level { price: price?, qty: Qty(self.window.take_high(near?)) })
+        Some(Level { price: price?, qty: Qty(self.window.take_low(near?)) })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -317,7 +317,7 @@ impl Iterator for Levels<'_> {
 impl DoubleEndedIterator for Levels<'_> {
     fn next_back(&mut self) -> Option<Level> {
         self.left = self.left.checked_sub(1)?;
-        let near = self.window.peek_low();
+        let near = self.window.peek_high();
         let price = near.map(|rank| self.side.price(rank));
         if let Some((far, rest)) = self.tail.split_first()
             && price.is_none_or(|near| self.side.order(far.price) < self.side.order(near))
@@ -325,7 +325,7 @@ impl DoubleEndedIterator for Levels<'_> {
             self.tail = rest;
             return Some(*far);
         }
-        Some(Level { price: price?, qty: Qty(self.window.take_low(near?)) })
+        Some(Level { price: price?, qty: Qty(self.window.take_high(near?)) })
     }
 }
 

@@ -1,7 +1,7 @@
-//! The dense part of a side: quantities by rank, where better prices have higher ranks.
+//! The dense part of a side: quantities by rank, where better prices have lower ranks.
 //!
 //! ```text
-//! ranks        base ..................................................... touch
+//! ranks        touch ...................................................... far
 //! directory    [ 3 | 0 | 0 | 1 | 0 | 0 | 0 | 2 | 5 | 4 | 0 ]     one entry for 64 ranks; 0 has no place
 //!                │           │               │
 //! leaves       live 0100..   live 1000..    live 1101..          ranks that hold a quantity
@@ -103,12 +103,12 @@ impl Window {
         self.len = 0;
     }
 
-    /// Starts over with a range from the leaf of one rank to that of another, as far down as `leaves` reach.
+    /// Starts over with a range from the leaf of one rank to that of another, as far up as `leaves` reach.
     pub(crate) fn start(&mut self, low: u64, high: u64, leaves: usize) {
         self.clear();
         let wanted = (high / LEAF - low / LEAF).saturating_add(1);
         let count = usize::try_from(wanted).unwrap_or(usize::MAX).min(leaves).clamp(1, DIRECTORY_MAX);
-        self.base = (high / LEAF + 1 - to_u64(count)) * LEAF;
+        self.base = low / LEAF * LEAF;
         self.directory.resize(count, 0);
         self.some.resize(count.div_ceil(64), 0);
     }
