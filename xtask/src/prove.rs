@@ -29,7 +29,7 @@ pub(crate) struct Options {
     pub(crate) seed: Option<u64>,
 }
 
-/// Packages whose tests grow with `VENUEKIT_CASES` and `VENUEKIT_SEEDS`.
+/// Packages whose tests grow with `VENUEKIT_CASES`; the seeds are the simulation's own below.
 const PROPERTIES: [&str; 10] =
     ["types", "wire", "sign", "book", "session", "doex", "duedex", "sim", "testkit", "store"];
 
@@ -40,7 +40,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let mut tests = run::cargo(&["test", "--release"]);
         tests.args(PROPERTIES.map(|name| format!("--package=venuekit-{name}")));
         tests.env("VENUEKIT_CASES", options.cases.to_string());
-        tests.env("VENUEKIT_SEEDS", options.seeds.to_string());
         run::pass_through(&mut tests)?;
     }
     // Compiled first, so that the bound is on the runs alone.
