@@ -7,6 +7,7 @@ mod ci;
 mod deps;
 mod layers;
 mod metadata;
+mod peers;
 mod prove;
 mod run;
 mod throughput;

@@ -1,0 +1,5 @@
+//! barter-data, alone in its binary.
+
+fn main() {
+    venuekit_peers::main::<venuekit_peers::engine::Barter>("barter-data");
+}

@@ -1,0 +1,5 @@
+//! ninjabook, alone in its binary.
+
+fn main() {
+    venuekit_peers::main::<venuekit_peers::engine::Ninja>("ninjabook");
+}
