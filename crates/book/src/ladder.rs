@@ -60,44 +60,36 @@ impl Ladder {
         bids.load(update.bids);
         asks.load(update.asks);
         self.spelling.clear();
-        self.finish(rules, *update)
+        self.finish(rules, update)
+    }
+
+    /// Writes a single row; false where more is to be done than that, and then [`Ladder::write`] does all of it.
+    #[inline]
+    pub(crate) fn write_one(&mut self, rules: &Rules, is_bid: bool, level: Level) -> bool {
+        let [bids, asks] = &mut self.sides;
+        let side = select_unpredictable(is_bid, bids, asks);
+        if signs(0, &level) < 0 || side.len() >= rules.limits.levels_per_side || self.off_grid.is_some() {
+            return false;
+        }
+        side.set(level);
+        !side.has_been_off_grid()
     }
 
     /// Writes a diff into the book; `Ok(true)` when a checksum vouched for the result. Nothing of a message with a
     /// number that cannot be is written.
-    #[inline]
     pub(crate) fn write(&mut self, rules: &Rules, update: &Update<'_>) -> Result<bool, Gap> {
-        let bound = rules.limits.levels_per_side;
+        check_numbers(update)?;
         let [bids, asks] = &mut self.sides;
-        let fits = if update.bids.len() + update.asks.len() == 1 {
-            // Many venues send one level a message, on either side by chance: nothing here has to guess which.
-            let is_bid = update.asks.is_empty();
-            let level = select_unpredictable(is_bid, update.bids, update.asks)[0];
-            let side = select_unpredictable(is_bid, bids, asks);
-            if signs(0, &level) < 0 {
-                return Err(Gap::of(Cause::BadNumber));
-            }
-            side.set(level);
-            side.len() <= bound
-        } else {
-            check_numbers(update)?;
-            update.bids.iter().for_each(|&level| bids.set(level));
-            update.asks.iter().for_each(|&level| asks.set(level));
-            bids.len().max(asks.len()) <= bound
-        };
-        let is_plain = rules.depth.is_none() && rules.checksum == Checksum::None;
-        if is_plain && fits && !self.sides[0].has_been_off_grid() && !self.sides[1].has_been_off_grid() {
-            return Ok(false);
-        }
-        self.finish(rules, *update)
+        update.bids.iter().for_each(|&level| bids.set(level));
+        update.asks.iter().for_each(|&level| asks.set(level));
+        self.finish(rules, update)
     }
 
     /// What follows the rows of a message: spelling, trim, bound, checksum, in this order.
-    #[inline(never)]
-    fn finish(&mut self, rules: &Rules, update: Update<'_>) -> Result<bool, Gap> {
-        self.off_grid = self.find_off_grid(&update);
+    fn finish(&mut self, rules: &Rules, update: &Update<'_>) -> Result<bool, Gap> {
+        self.off_grid = self.find_off_grid(update);
         if matches!(rules.checksum, Checksum::Crc32Text { .. }) {
-            self.spelling.set(&update);
+            self.spelling.set(update);
         }
         if let Some(depth) = rules.depth {
             self.trim(usize::try_from(depth).unwrap_or(usize::MAX));

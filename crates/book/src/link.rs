@@ -59,19 +59,20 @@ impl Linkage {
         }
     }
 
-    /// Judges an update by its numbers.
+    /// True for the usual case of [`Linkage::judge`], the update right after the last; false says nothing.
     #[inline]
-    pub(crate) fn judge(self, at: Cursor, ids: Option<Ids>) -> Verdict {
-        // The usual case first: of a count by one, the next one.
-        if let (Linkage::Step { .. }, Some(ids), Some(last), true) = (self, ids, at.last, at.linked)
-            && ids.last.checked_sub(1) == Some(last)
-        {
-            return Verdict::Next;
+    pub(crate) fn is_next(self, at: Cursor, ids: Option<Ids>) -> bool {
+        let (Some(ids), Some(last), true) = (ids, at.last, at.linked) else { return false };
+        match self {
+            Linkage::Step { .. } => ids.last.checked_sub(1) == Some(last),
+            Linkage::Range { .. } => ids.first.checked_sub(1) == Some(last) && ids.first <= ids.last,
+            Linkage::Chain { .. } => ids.prev == Some(last) && last <= ids.last,
+            Linkage::Replace | Linkage::Unnumbered | Linkage::Rising | Linkage::Socket => false,
         }
-        self.judge_all(at, ids)
     }
 
-    fn judge_all(self, at: Cursor, ids: Option<Ids>) -> Verdict {
+    /// Judges an update by its numbers.
+    pub(crate) fn judge(self, at: Cursor, ids: Option<Ids>) -> Verdict {
         let (ids, last) = match (ids, at.last) {
             (Some(ids), Some(last)) => (ids, last),
             (None, last) if self.is_numbered() => {

@@ -26,6 +26,8 @@ pub(crate) struct Side {
     window: Window,
     /// The levels outside the window, from the worst to the best. No price twice, no quantity of zero.
     tail: Vec<Level>,
+    /// What was laid last: kept for its memory.
+    laid: Vec<Level>,
     /// Times that a level went to or left the tail since the window was last laid.
     misses: usize,
     /// The best level, with a quantity of zero when there is none.
@@ -47,6 +49,7 @@ impl Side {
             has_been_off_grid: false,
             window: Window::new(),
             tail: Vec::new(),
+            laid: Vec::new(),
             misses: 0,
             best: Level::new(0, 0),
             best_order: i64::MIN,
@@ -144,8 +147,7 @@ impl Side {
             (Err(_), 0) => return,
             (Err(at), _) => {
                 let Some(rank) = rank else {
-                    let levels: Vec<Level> = self.iter().chain([level]).collect();
-                    return self.lay(&levels, self.grid.step_with(level.price));
+                    return self.lay_anew(Some(level), self.grid.step_with(level.price));
                 };
                 if self.widen(rank) {
                     return self.insert(rank, level.qty);
@@ -157,9 +159,17 @@ impl Side {
         if self.misses > 2 * self.len() + 256 {
             // The touch has left the window, or the step is too fine for one. Laying it anew costs as much as
             // the misses did.
-            let levels: Vec<Level> = self.iter().collect();
-            self.lay(&levels, self.grid.step());
+            self.lay_anew(None, self.grid.step());
         }
+    }
+
+    /// Lays what the side has, and one more level.
+    fn lay_anew(&mut self, more: Option<Level>, step: u64) {
+        let mut levels = core::mem::take(&mut self.laid);
+        levels.clear();
+        levels.extend(self.iter().chain(more));
+        self.lay(&levels, step);
+        self.laid = levels;
     }
 
     fn insert(&mut self, rank: u64, qty: Qty) {

@@ -5,7 +5,7 @@
 //! recorded sessions of Binance USD-M where a folder of recordings has them, and a session of the same measures
 //! from a seed where it has none.
 
-#![allow(dead_code, reason = "not every bench uses every session")]
+#![allow(dead_code, unreachable_pub, reason = "shared by binaries, of which none uses all")]
 
 use std::collections::BTreeMap;
 use std::fs;
