@@ -26,7 +26,7 @@ fn linkage(byte: u8) -> Linkage {
 }
 
 /// The first byte is the rule; each further pair is a letter and its id.
-pub fn engine(data: &[u8]) {
+pub(crate) fn engine(data: &[u8]) {
     let Some((first, letters)) = data.split_first() else { return };
     let linkage = linkage(*first);
     let mut book = Book::new(Rules::new(linkage));

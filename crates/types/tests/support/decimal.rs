@@ -54,7 +54,7 @@ fn expected(text: &[u8], scale: Scale) -> Option<i64> {
 }
 
 /// The first byte is the scale, the rest is the text.
-pub fn decimal(data: &[u8]) {
+pub(crate) fn decimal(data: &[u8]) {
     let Some((first, text)) = data.split_first() else { return };
     // The oracle's cost grows with the text.
     let text = &text[..text.len().min(300)];

@@ -64,7 +64,7 @@ fn tolerant(frame: &[u8]) -> Option<Book> {
 }
 
 /// What the fast path takes, the tolerant path reads the same.
-pub fn frame(data: &[u8]) {
+pub(crate) fn frame(data: &[u8]) {
     if let Ok(book) = fast(data) {
         assert_eq!(Some(book), tolerant(data), "{}", String::from_utf8_lossy(data));
     }
@@ -72,6 +72,6 @@ pub fn frame(data: &[u8]) {
 
 /// Whether the fast path takes a frame at all.
 #[allow(dead_code, reason = "the fuzz target does not ask")]
-pub fn is_usual(data: &[u8]) -> bool {
+pub(crate) fn is_usual(data: &[u8]) -> bool {
     fast(data).is_ok()
 }
