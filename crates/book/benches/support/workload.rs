@@ -189,8 +189,9 @@ pub fn sparse(messages: usize) -> Session {
             let prices_len = i64::try_from(prices.len()).expect("5,000");
             let pick = |rng: &mut Rng| prices[usize::try_from(rng.within(0, prices_len)).expect("a place")];
             let mut rows: Vec<Level> = (0..count).map(|_| Level::new(pick(&mut rng), rng.qty())).collect();
-            // Venues sort their diffs.
+            // Venues sort their diffs, and name no price twice.
             rows.sort_by_key(|row| row.price.0);
+            rows.dedup_by_key(|row| row.price.0);
             rows
         };
         let (bids, asks) = (rows(on_bids, &bids), rows(count - on_bids, &asks));
