@@ -24,6 +24,8 @@ const LEAF: u64 = 64;
 const DIRECTORY_MAX: usize = u16::MAX as usize;
 /// Sizes of blocks are powers of two up to a whole leaf.
 const CLASSES: usize = 7;
+/// The size of a leaf's first block, a binary logarithm: most leaves need more than one place.
+const FIRST: u8 = 2;
 /// Ends a list of free blocks.
 const NONE: i64 = -1;
 
@@ -225,9 +227,13 @@ impl Window {
     }
 
     fn add_leaf(&mut self, at: usize) {
-        let block = self.take(0);
-        let leaf =
-            Leaf { at: u16::try_from(at).expect("a directory is shorter than 2^16"), block, ..Leaf::EMPTY };
+        let block = self.take(FIRST);
+        let leaf = Leaf {
+            at: u16::try_from(at).expect("a directory is shorter than 2^16"),
+            block,
+            class: FIRST,
+            ..Leaf::EMPTY
+        };
         let mut id = self.free_leaf;
         if id != 0 {
             self.free_leaf = self.leaves[usize::from(id)].at;
