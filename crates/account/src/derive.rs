@@ -57,6 +57,7 @@ pub(crate) fn missing(key: &OrderKey, order: &Order, fills: &Fills) -> Result<Op
         qty,
         fee,
         fee_asset: key.symbol.settle().map(str::to_owned),
+        realized_pnl: None,
         maker: false,
         at,
     };

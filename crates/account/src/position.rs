@@ -2,16 +2,7 @@
 
 use rust_decimal::Decimal;
 use venuekit_types::Symbol;
-use venuekit_venue::PositionPatch;
-
-/// What backs a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MarginMode {
-    /// The whole wallet of its settlement asset.
-    Cross,
-    /// Only the margin set aside for it.
-    Isolated,
-}
+use venuekit_venue::{MarginMode, PositionPatch};
 
 /// An open position.
 ///

@@ -165,16 +165,11 @@ fn describe(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use venuekit_venue::Ask;
 
     fn request(headers: Vec<(&'static str, String)>) -> HttpRequest {
-        HttpRequest {
-            method: Method::Get,
-            route: "/v1/x",
-            target: "/v1/x?signature=canary".into(),
-            headers,
-            body: Vec::new(),
-            weight: 1,
-        }
+        let headers = headers.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        HttpRequest { headers, ..HttpRequest::get(&Ask::Instruments, "/v1/x", "/v1/x?signature=canary") }
     }
 
     #[test]

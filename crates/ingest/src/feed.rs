@@ -95,7 +95,7 @@ enum Told {
     Gap(StreamId, Cause),
     Healed(StreamId),
     Shed(StreamId),
-    Fault(&'static str, FaultKind),
+    Fault(Cow<'static, str>, FaultKind),
     Ended(&'static str),
 }
 

@@ -1,6 +1,7 @@
 //! What a session has to say, and the arena that its levels and texts stand in.
 
 use core::ops::Range;
+use std::borrow::Cow;
 
 use venuekit_book::{Gap, State};
 use venuekit_types::{Level, Price, Qty, Scale, Side, Symbol, UnixNanos};
@@ -188,7 +189,7 @@ pub enum Event {
         /// Of which product.
         product: usize,
         /// The route's template, or a word for a stream.
-        route: &'static str,
+        route: Cow<'static, str>,
         /// What.
         fault: Fault,
     },

@@ -210,18 +210,10 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use venuekit_venue::Method;
     use venuekit_venue::spec::BudgetKey;
 
     fn job(id: u64, weight: u32) -> Job {
-        let request = HttpRequest {
-            method: Method::Get,
-            route: "/test",
-            target: "/test".into(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            weight,
-        };
+        let request = HttpRequest { weight, ..HttpRequest::get(&Ask::Instruments, "/test", "/test") };
         let id = RequestId(id);
         Job { id, product: 0, ask: Ask::Instruments, purpose: Purpose::Instruments, request }
     }

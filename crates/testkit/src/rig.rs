@@ -5,6 +5,7 @@
 //! beyond that is the simulator's business, or the [`Weather`] of the link.
 
 use core::time::Duration;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -62,7 +63,7 @@ enum Parcel {
 struct Asked {
     method: &'static str,
     target: String,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     body: Vec<u8>,
 }
 
@@ -469,7 +470,8 @@ impl<F: Front> Rig<F> {
 
     fn ask(&mut self, id: RequestId, asked: &Asked) {
         let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
-        let headers: Vec<(&str, &str)> = asked.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            asked.headers.iter().map(|(n, v)| (n.as_ref(), v.as_str())).collect();
         let request = Request {
             method: asked.method,
             path,

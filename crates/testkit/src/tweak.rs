@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use venuekit_venue::{Ask, EventBuf, Fault, HttpReply, HttpRequest, Place, Say, Spec, Venue};
+use venuekit_sign::Credentials;
+use venuekit_venue::{Ask, EventBuf, Fault, HttpReply, HttpRequest, Place, Say, Spec, Stamp, Venue};
 
 /// A venue whose specs were edited, so that a test can make an age limit short or a batch small.
 pub struct Tweaked {
@@ -34,6 +35,16 @@ impl Venue for Tweaked {
 
     fn ask(&self, place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         self.inner.ask(place, ask)
+    }
+
+    fn sign(
+        &self,
+        place: Place<'_>,
+        request: &mut HttpRequest,
+        who: &Credentials,
+        stamp: Stamp,
+    ) -> Result<(), Fault> {
+        self.inner.sign(place, request, who, stamp)
     }
 
     fn answer(

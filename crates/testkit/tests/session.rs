@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use venuekit_book::{Cause, State};
 use venuekit_session::{Config, ConfigError, Emission, Event, Session, Want};
+use venuekit_sign::Credentials;
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
 use venuekit_testkit::scenario::{SimSeed, Subject, unhealed};
 use venuekit_testkit::{Judge, Rig, Watch};
 use venuekit_types::{Now, Price, Scale};
 use venuekit_venue::{
-    Ask, Channel, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec, Venue,
+    Ask, Channel, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec, Stamp, Venue,
 };
 
 const SEED: u64 = 3;
@@ -109,6 +110,16 @@ impl Venue for Wrong {
 
     fn ask(&self, place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         self.inner.ask(place, ask)
+    }
+
+    fn sign(
+        &self,
+        place: Place<'_>,
+        request: &mut HttpRequest,
+        who: &Credentials,
+        stamp: Stamp,
+    ) -> Result<(), Fault> {
+        self.inner.sign(place, request, who, stamp)
     }
 
     fn answer(

@@ -77,6 +77,13 @@ impl fmt::Display for FaultKind {
     }
 }
 
+impl Fault {
+    /// A fault that we found by ourselves, and that trying again cannot mend.
+    pub fn ours(kind: FaultKind, text: impl Into<String>) -> Fault {
+        Fault { kind, code: None, text: text.into(), retry: Retry::Never }
+    }
+}
+
 /// Whether trying again can help. Only `session` retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {

@@ -14,22 +14,33 @@
 //!
 //! It refuses: sockets, clocks, threads, retries, and anything a venue would have to do twice.
 
+mod ask;
 mod catalog;
 mod event;
 mod fault;
 mod request;
+mod rows;
 pub mod spec;
 mod topic;
 
+pub use ask::{
+    Ask, AskKind, Lane, NewOrder, OrderRef, OrderType, Page, TimeInForce, Token, TriggerBy, Wallet,
+};
 pub use catalog::{Catalog, MarketId};
 pub use event::{
-    AckOf, BalancePatch, Body, BookBody, Broken, BrokenWhy, Candle, Control, Data, DataKind, Event, EventBuf,
-    Fill, LevelSpan, OrderPatch, OrderStatus, PositionPatch, Row, TextSpan, TickerPatch, Trade,
+    AckOf, Body, BookBody, Broken, BrokenWhy, Control, Data, DataKind, Event, EventBuf, LevelSpan, TextSpan,
 };
 pub use fault::{Fault, FaultKind, Retry};
-pub use request::{Ask, HttpReply, HttpRequest, Method, Place, Say, Signed, Unsigned};
+pub use request::{Auth, HttpReply, HttpRequest, Method, Origin, Place, Say, Signed, Stamp, Unsigned};
+pub use rows::{
+    BalancePatch, Candle, CopyPosition, CopyTrade, FeeSchedule, FeeTier, Fill, MarginMode, Movement,
+    MovementKind, MovementStatus, OrderPatch, OrderStatus, PairFee, Permissions, PositionPatch, Row,
+    TickerPatch, Trade,
+};
 pub use spec::Spec;
 pub use topic::{Channel, Interval, Topic};
+
+use venuekit_sign::Credentials;
 
 /// One venue: tables and pure codecs. Every method is total: broken input is an event or a fault, never a panic.
 pub trait Venue: Send + Sync {
@@ -46,6 +57,17 @@ pub trait Venue: Send + Sync {
 
     /// Writes one request; nothing when the venue has no such route.
     fn ask(&self, place: Place<'_>, ask: &Ask) -> Option<HttpRequest>;
+
+    /// Proves who asks: adds what the venue wants to a request that [`Venue::ask`] wrote, right before it leaves.
+    ///
+    /// **Errors**: a [`FaultKind::Credentials`] fault when the secret is not of the venue's form.
+    fn sign(
+        &self,
+        place: Place<'_>,
+        request: &mut HttpRequest,
+        who: &Credentials,
+        stamp: Stamp,
+    ) -> Result<(), Fault>;
 
     /// Reads the answer to a request.
     ///

@@ -1,11 +1,14 @@
 //! What the session asks a venue for, and the bytes an adapter makes of it. Data only.
 
 use core::fmt;
+use core::time::Duration;
+use std::borrow::Cow;
 
 use venuekit_sign::Credentials;
 use venuekit_types::UnixNanos;
 
-use crate::{Catalog, Interval, MarketId, Topic};
+use crate::ask::{Ask, AskKind};
+use crate::{Catalog, Topic};
 
 /// Where in a venue something happens, and the instruments known there.
 #[derive(Clone, Copy, Debug)]
@@ -58,66 +61,6 @@ pub enum Say<'a> {
     },
 }
 
-/// What to ask by REST.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ask {
-    /// The instruments of a product.
-    Instruments,
-    /// The venue's time.
-    Time,
-    /// A book snapshot.
-    Depth {
-        /// Of which market.
-        market: MarketId,
-        /// Levels a side.
-        levels: u32,
-    },
-    /// Public trades.
-    Trades {
-        /// Of which market.
-        market: MarketId,
-        /// From this id upward; the newest when absent.
-        from: Option<u64>,
-        /// Most rows.
-        limit: u32,
-    },
-    /// Candles, oldest first.
-    Candles {
-        /// Of which market.
-        market: MarketId,
-        /// Their span.
-        interval: Interval,
-        /// Opened at or after.
-        from: UnixNanos,
-        /// Opened before.
-        to: UnixNanos,
-    },
-    /// The ticker of one market.
-    Ticker {
-        /// Of which market.
-        market: MarketId,
-    },
-    /// Mark, index and funding of one market.
-    Mark {
-        /// Of which market.
-        market: MarketId,
-    },
-}
-
-impl Ask {
-    /// The market it is about.
-    pub fn market(&self) -> Option<MarketId> {
-        match self {
-            Ask::Instruments | Ask::Time => None,
-            Ask::Depth { market, .. }
-            | Ask::Trades { market, .. }
-            | Ask::Candles { market, .. }
-            | Ask::Ticker { market }
-            | Ask::Mark { market } => Some(*market),
-        }
-    }
-}
-
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -146,21 +89,80 @@ impl Method {
     }
 }
 
-/// A request, ready to send to the REST origin of its product.
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// The REST origin of its product.
+    #[default]
+    Rest,
+    /// Another one, by its name in [`crate::spec::Hosts::others`].
+    Other(&'static str),
+}
+
+/// What proves who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Auth {
+    /// Nothing.
+    #[default]
+    None,
+    /// The key by itself.
+    Key,
+    /// The key and a signature.
+    Signed,
+}
+
+/// A request: as an adapter writes it, then as [`crate::Venue::sign`] completes it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
+    /// What it was made from: decides its lane, and whether it may be sent twice.
+    pub kind: AskKind,
     /// The method.
     pub method: Method,
+    /// Where it goes.
+    pub origin: Origin,
     /// The route's template, for logs, budgets and metrics: no ids, no query.
-    pub route: &'static str,
-    /// Path and query as sent; holds the signature of signed requests.
+    pub route: Cow<'static, str>,
+    /// Path and query as sent; holds the signature once it is signed.
     pub target: String,
     /// Headers beyond the usual.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body, empty for none.
     pub body: Vec<u8>,
+    /// What proves who asks; a request that wants a proof is not sent before [`crate::Venue::sign`] gave it one.
+    pub auth: Auth,
     /// What it draws from weight budgets.
     pub weight: u32,
+    /// What it draws from order budgets.
+    pub orders: u32,
+}
+
+impl HttpRequest {
+    /// A reading request without proof, of weight one.
+    pub fn get(ask: &Ask, route: impl Into<Cow<'static, str>>, target: impl Into<String>) -> HttpRequest {
+        HttpRequest {
+            kind: ask.kind(),
+            method: Method::Get,
+            origin: Origin::Rest,
+            route: route.into(),
+            target: target.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            auth: Auth::None,
+            weight: 1,
+            orders: 0,
+        }
+    }
+}
+
+/// The moment and the freshness that a signature covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The venue's time, corrected.
+    pub at: UnixNanos,
+    /// How long the request holds; the venue's own rule when absent.
+    pub window: Option<Duration>,
+    /// A number above every one used before with this key, for venues that want one.
+    pub nonce: u64,
 }
 
 impl fmt::Debug for HttpRequest {

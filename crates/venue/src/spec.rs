@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use venuekit_book::{Checksum, Early, Linkage};
 
-use crate::Channel;
+use crate::{AskKind, Channel, Wallet};
 
 /// Everything that is particular to one product of one venue.
 #[derive(Clone, Debug)]
@@ -42,7 +42,11 @@ pub struct Spec {
     pub orders: Option<OrderSpec>,
     /// How each kind of private state is delivered.
     pub private: PrivateSpec,
-    /// How history is paged, by route.
+    /// The wallets whose balances belong to this product.
+    pub wallets: Vec<Wallet>,
+    /// What can be asked of it by REST; [`crate::Venue::ask`] writes these and no others.
+    pub asks: Vec<AskKind>,
+    /// How history is paged.
     pub paging: Vec<PagingSpec>,
     /// How numbers travel.
     pub numbers: Numbers,
@@ -57,6 +61,16 @@ impl Spec {
     /// The index of the socket kind that carries a channel.
     pub fn socket_for(&self, channel: Channel) -> Option<usize> {
         self.sockets.iter().position(|socket| socket.carries.iter().any(|c| c.same_kind(channel)))
+    }
+
+    /// Whether something can be asked of it.
+    pub fn can(&self, ask: AskKind) -> bool {
+        self.asks.contains(&ask)
+    }
+
+    /// How one kind of history is paged.
+    pub fn paging_of(&self, ask: AskKind) -> Option<&PagingSpec> {
+        self.paging.iter().find(|paging| paging.ask == ask)
     }
 
     /// Whether the product offers a channel at all.
@@ -74,6 +88,8 @@ pub struct Hosts {
     pub rest: String,
     /// Stream origin: `wss://stream.example.com`.
     pub stream: String,
+    /// Further origins by name, for [`crate::Origin::Other`].
+    pub others: Vec<(&'static str, String)>,
 }
 
 /// One kind of socket.
@@ -585,11 +601,11 @@ pub enum PrivateModel {
     None,
 }
 
-/// How one history route is paged.
-#[derive(Clone, Debug)]
+/// How one kind of history is paged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PagingSpec {
-    /// The route's template.
-    pub route: String,
+    /// What is asked.
+    pub ask: AskKind,
     /// The scheme.
     pub paging: Paging,
     /// Most rows a page.

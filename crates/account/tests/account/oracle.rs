@@ -328,6 +328,7 @@ fn play(accounts: &mut Accounts, log: &mut BTreeMap<String, Vec<Value>>, op: &Va
             qty: number(&op["qty"]).unwrap(),
             fee: Decimal::ZERO,
             fee_asset: None,
+            realized_pnl: None,
             maker: true,
             at: UnixNanos(op["at"].as_i64().unwrap()),
         };

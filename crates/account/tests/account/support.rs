@@ -87,6 +87,7 @@ pub(crate) fn fill(id: &str, order: &str, price: &str, qty: &str, at: i64) -> Fi
         qty: d(qty),
         fee: d("0.1"),
         fee_asset: Some("USDT".into()),
+        realized_pnl: None,
         maker: true,
         at: UnixNanos(at),
     }

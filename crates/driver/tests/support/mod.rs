@@ -178,13 +178,22 @@ impl Venue for Tiny {
 
     fn ask(&self, _place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         matches!(ask, Ask::Instruments).then(|| HttpRequest {
-            method: Method::Get,
-            route: "/instruments",
-            target: format!("/instruments?signature={CANARY}&limit=5"),
-            headers: vec![("X-Tiny-Key", CANARY.into()), ("Content-Type", "application/json".into())],
-            body: Vec::new(),
-            weight: 1,
+            headers: vec![
+                ("X-Tiny-Key".into(), CANARY.into()),
+                ("Content-Type".into(), "application/json".into()),
+            ],
+            ..HttpRequest::get(ask, "/instruments", format!("/instruments?signature={CANARY}&limit=5"))
         })
+    }
+
+    fn sign(
+        &self,
+        _place: Place<'_>,
+        _request: &mut HttpRequest,
+        _who: &Credentials,
+        _stamp: Stamp,
+    ) -> Result<(), Fault> {
+        Ok(())
     }
 
     fn answer(

@@ -1,5 +1,6 @@
 //! What a person should know of a session: the log, sampled; the board, a few times a second; the first live books.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use venuekit_book::State;
@@ -14,13 +15,13 @@ use crate::config::nearest;
 use crate::metrics::broken_index;
 
 impl Feed {
-    pub(super) fn on_fault(&mut self, now: Now, route: &'static str, fault: &Fault) {
+    pub(super) fn on_fault(&mut self, now: Now, route: &Cow<'static, str>, fault: &Fault) {
         let text: Arc<str> = self.clean(&fault.to_string()).into();
         if fault.kind == FaultKind::Credentials {
             self.on_credentials(&text);
         }
-        if let Some(left_out) = self.told.admit(now.mono, Told::Fault(route, fault.kind)) {
-            tracing::warn!(venue = %self.venue, route, left_out, "{text}");
+        if let Some(left_out) = self.told.admit(now.mono, Told::Fault(route.clone(), fault.kind)) {
+            tracing::warn!(venue = %self.venue, %route, left_out, "{text}");
         }
         self.fault = Some(text);
         self.urgent = true;

@@ -273,7 +273,7 @@ impl Session {
             let least = Duration::from_secs(1);
             self.rests[rest].block(now.mono.plus(wait.unwrap_or(least).max(least)));
         }
-        let route = job.request.route;
+        let route = job.request.route.clone();
         self.fault(job.product, route, fault.clone());
         let soon = |machine: &mut Session, timer: Timer, wait: Duration| {
             machine.timers.set_earlier(timer, now.mono.plus(wait));

@@ -446,6 +446,12 @@ impl Session {
                     }
                     true
                 }
+                // Only answers list these.
+                Row::Movement(_)
+                | Row::CopyPosition(_)
+                | Row::CopyTrade(_)
+                | Row::Fees(_)
+                | Row::Permissions(_) => true,
             };
             if !told {
                 // A change of a row we do not know cannot be understood: the state is asked for again.

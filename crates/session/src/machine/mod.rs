@@ -12,6 +12,7 @@ mod subscribe;
 
 pub use report::Report;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -263,8 +264,8 @@ impl Session {
         &mut self.streams[id.0 as usize]
     }
 
-    fn fault(&mut self, product: usize, route: &'static str, fault: Fault) {
-        self.emit(Event::Fault { product, route, fault });
+    fn fault(&mut self, product: usize, route: impl Into<Cow<'static, str>>, fault: Fault) {
+        self.emit(Event::Fault { product, route: route.into(), fault });
     }
 
     // ---- life ----

@@ -107,7 +107,7 @@ impl Session {
             Control::LoggedIn => self.on_logged_in(now, id),
             Control::LoginRefused(fault) => self.on_login_refused(now, id, fault),
             Control::Pong => self.on_pong(now, id),
-            Control::Beat | Control::Time(_) => {}
+            Control::Beat | Control::Time(_) | Control::Token(_) => {}
             Control::KeyExpired => self.close(now, id, CloseReason::LoginTimeout),
             Control::Notice(fault) => {
                 if let Some(conn) = self.conns.get(&id) {

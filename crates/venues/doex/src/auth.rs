@@ -1,7 +1,7 @@
 //! Signed requests: which parameters are added, and under which names. The scheme itself is `sign`'s.
 
 use venuekit_sign::{Credentials, doex};
-use venuekit_venue::{Signed, Unsigned};
+use venuekit_venue::{Auth, HttpRequest, Signed, Stamp, Unsigned};
 
 use crate::spec::Profile;
 
@@ -55,4 +55,34 @@ pub(crate) fn sign_request(
         canonical,
         signature,
     })
+}
+
+/// Proves who asks, in place.
+///
+/// **Errors**: [`SignError`].
+pub(crate) fn sign(
+    profile: &Profile,
+    request: &mut HttpRequest,
+    who: &Credentials,
+    stamp: Stamp,
+) -> Result<(), SignError> {
+    match request.auth {
+        Auth::None => {}
+        Auth::Key => request.headers.push((profile.headers.key.clone().into(), who.key.clone())),
+        Auth::Signed => {
+            let timestamp_ms = stamp.at.millis();
+            let window = stamp.window.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+            let unsigned = Unsigned {
+                method: request.method.as_str(),
+                target: &request.target,
+                body: "",
+                timestamp_ms,
+                expiration_ms: window.map(|ms| timestamp_ms.saturating_add(ms)),
+            };
+            let signed = sign_request(profile, who, &unsigned)?;
+            request.headers.extend(signed.headers.into_iter().map(|(name, value)| (name.into(), value)));
+            request.target = signed.target;
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! What is said to Doex: frames that subscribe, and requests. Every name comes from the profile.
 
 use venuekit_types::UnixNanos;
-use venuekit_venue::{Ask, Channel, HttpRequest, MarketId, Method, Place, Say, Topic};
+use venuekit_venue::{Ask, Channel, HttpRequest, MarketId, Place, Say, Topic};
 use venuekit_wire::Text;
 use venuekit_wire::doex::{self, Request};
 
@@ -76,20 +76,14 @@ pub(crate) fn ask(profile: &Profile, place: Place<'_>, ask: &Ask) -> Option<Http
             ("", "klines", params)
         }
         Ask::Mark { market } => ("", "mark", vec![symbol(*market)?]),
-        Ask::Ticker { .. } => return None,
+        _ => return None,
     };
     let group = if group.is_empty() { PRODUCTS.get(place.product)? } else { group };
     let route = profile.route(group, name)?;
     let query: Vec<String> = params.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let mark = if query.is_empty() { "" } else { "?" };
-    Some(HttpRequest {
-        method: Method::Get,
-        route: name,
-        target: format!("{}{mark}{}", route.path, query.join("&")),
-        headers: Vec::new(),
-        body: Vec::new(),
-        weight: weight.unwrap_or(route.weight),
-    })
+    let target = format!("{}{mark}{}", route.path, query.join("&"));
+    Some(HttpRequest { weight: weight.unwrap_or(route.weight), ..HttpRequest::get(ask, name, target) })
 }
 
 /// The first whole millisecond at or after an instant.

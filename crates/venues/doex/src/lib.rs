@@ -26,7 +26,7 @@ mod symbol;
 
 use venuekit_sign::Credentials;
 use venuekit_venue::{
-    Ask, EventBuf, Fault, HttpReply, HttpRequest, Place, Say, Signed, Spec, Unsigned, Venue,
+    Ask, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Signed, Spec, Stamp, Unsigned, Venue,
 };
 
 pub use auth::SignError;
@@ -91,6 +91,17 @@ impl Venue for Doex {
 
     fn ask(&self, place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         encode::ask(&self.profile, place, ask)
+    }
+
+    fn sign(
+        &self,
+        _place: Place<'_>,
+        request: &mut HttpRequest,
+        who: &Credentials,
+        stamp: Stamp,
+    ) -> Result<(), Fault> {
+        auth::sign(&self.profile, request, who, stamp)
+            .map_err(|error| Fault::ours(FaultKind::BadRequest, error.to_string()))
     }
 
     fn answer(

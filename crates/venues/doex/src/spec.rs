@@ -15,7 +15,7 @@ use venuekit_venue::spec::{
     PrivateModel, PrivateSpec, Rate, Refusal, Resync, RowIds, SignScheme, SnapshotSource, SocketLimits,
     SocketSpec, Spec, SubscribeSpec, Window,
 };
-use venuekit_venue::{Channel, Interval};
+use venuekit_venue::{AskKind, Channel, Interval, Wallet};
 
 pub(crate) use profile::{DEFAULT, Profile};
 pub use profile::{Fact, ProfileError};
@@ -42,6 +42,7 @@ fn spec(profile: &Profile, product: usize) -> Spec {
         environment: environment.clone(),
         rest: hosts.rest.clone(),
         stream: hosts.stream.clone(),
+        others: Vec::new(),
     });
     Spec {
         venue: "doex".to_owned(),
@@ -85,6 +86,8 @@ fn spec(profile: &Profile, product: usize) -> Spec {
             orders: PrivateModel::Delta,
             fills: PrivateModel::Delta,
         },
+        wallets: if futures { vec![Wallet::Futures] } else { vec![Wallet::Spot, Wallet::Margin] },
+        asks: asks(futures),
         paging: paging(profile, PRODUCTS[product]),
         numbers: Numbers { read: NumberForm::Text, write: NumberForm::Text },
     }
@@ -183,13 +186,21 @@ fn budgets(profile: &Profile) -> Vec<Budget> {
     ]
 }
 
+/// What can be asked of a product.
+fn asks(futures: bool) -> Vec<AskKind> {
+    use AskKind::{Candles, Depth, Instruments, Mark, Time, Trades};
+    let mut asks = vec![Instruments, Time, Depth, Trades, Candles];
+    asks.extend(futures.then_some(Mark));
+    asks
+}
+
 /// Both history routes of a product, by ascending id.
 fn paging(profile: &Profile, product: &str) -> Vec<PagingSpec> {
-    ["orders_history", "fills"]
-        .iter()
-        .filter_map(|name| profile.route(product, name))
-        .map(|route| PagingSpec {
-            route: route.path.clone(),
+    [(AskKind::OrderHistory, "orders_history"), (AskKind::Fills, "fills")]
+        .into_iter()
+        .filter(|(_, name)| profile.route(product, name).is_some())
+        .map(|(ask, _)| PagingSpec {
+            ask,
             paging: Paging::IdUp,
             page: profile.history.page.get(),
             span: Some(seconds(profile.history.span_days) * 86_400),

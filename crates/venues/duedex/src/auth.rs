@@ -2,7 +2,7 @@
 
 use venuekit_sign::duedex::{Request, answer};
 use venuekit_sign::{Credentials, SecretError};
-use venuekit_venue::{Signed, Unsigned};
+use venuekit_venue::{Auth, HttpRequest, Signed, Stamp, Unsigned};
 use venuekit_wire::duedex::ClientFrame;
 use venuekit_wire::{Hidden, Text};
 
@@ -41,4 +41,27 @@ pub(crate) fn login<'a>(
     let key = Hidden(Text::from(credentials.key.as_str()));
     let answer = Hidden(Text::from(answer(&credentials.secret, challenge)?));
     Ok(ClientFrame::Auth { key, answer })
+}
+
+/// Proves who asks, in place.
+///
+/// **Errors**: [`SecretError`] when the secret is not base64.
+pub(crate) fn sign(request: &mut HttpRequest, who: &Credentials, stamp: Stamp) -> Result<(), SecretError> {
+    if request.auth == Auth::None {
+        return Ok(());
+    }
+    let timestamp_ms = stamp.at.millis();
+    let window = stamp.window.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+    // What an adapter wrote is text: its bodies are JSON.
+    let body = core::str::from_utf8(&request.body).unwrap_or_default();
+    let unsigned = Unsigned {
+        method: request.method.as_str(),
+        target: &request.target,
+        body,
+        timestamp_ms,
+        expiration_ms: window.map(|ms| timestamp_ms.saturating_add(ms)),
+    };
+    let signed = sign_request(who, &unsigned)?;
+    request.headers.extend(signed.headers.into_iter().map(|(name, value)| (name.into(), value)));
+    Ok(())
 }

@@ -302,7 +302,7 @@ pub(crate) fn answer(
             (Topic::of(Channel::Ticker, *market), DataKind::Snapshot, out.put_rows([row]))
         }
         Ask::Instruments => return instruments(fault::data(reply)?, out),
-        Ask::Time | Ask::Depth { .. } | Ask::Trades { .. } | Ask::Mark { .. } => {
+        _ => {
             return Err(unreadable("an answer to what was never asked"));
         }
     };

@@ -1,12 +1,12 @@
 //! What is said to DueDEX: frames of the feed, and requests.
 
 use venuekit_types::UnixNanos;
-use venuekit_venue::{Ask, HttpRequest, Interval, Method, Place, Say, Topic};
+use venuekit_venue::{Ask, HttpRequest, Interval, Origin, Place, Say, Topic};
 use venuekit_wire::Text;
 use venuekit_wire::duedex::{self, ClientFrame, Subscription};
 
 use crate::auth;
-use crate::spec::CHANNELS;
+use crate::spec::{CHANNELS, SITE};
 
 /// Writes one message; false when there is none, or when it cannot be said of what the catalog holds.
 pub(crate) fn say(place: Place<'_>, say: Say<'_>, out: &mut Vec<u8>) -> bool {
@@ -59,12 +59,13 @@ pub(crate) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
             let (symbol, resolution) = (symbol(*market)?, resolution(*interval)?);
             (BARS, format!("{BARS}?symbol={symbol}&resolution={resolution}&from={from}&to={to}"))
         }
-        Ask::Time | Ask::Depth { .. } | Ask::Trades { .. } | Ask::Mark { .. } => return None,
+        _ => return None,
     };
-    Some(HttpRequest { method: Method::Get, route, target, headers: Vec::new(), body: Vec::new(), weight: 1 })
+    let origin = if route == BARS { Origin::Other(SITE) } else { Origin::Rest };
+    Some(HttpRequest { origin, ..HttpRequest::get(ask, route, target) })
 }
 
-/// Candles live on the website's host and not on that of the API: `https://www.duedex.com`, with this path.
+/// Candles live on the website's host and not on that of the API.
 const BARS: &str = "/bars/v1/tradingView/history";
 
 /// The resolutions that clients have used; others are not known to exist.

@@ -21,7 +21,10 @@ mod fault;
 mod spec;
 mod symbol;
 
-use venuekit_venue::{Ask, EventBuf, Fault, HttpReply, HttpRequest, Place, Say, Spec, Venue};
+use venuekit_sign::Credentials;
+use venuekit_venue::{
+    Ask, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec, Stamp, Venue,
+};
 
 pub use auth::sign_request;
 
@@ -59,6 +62,17 @@ impl Venue for DueDex {
 
     fn ask(&self, place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         encode::ask(place, ask)
+    }
+
+    fn sign(
+        &self,
+        _place: Place<'_>,
+        request: &mut HttpRequest,
+        who: &Credentials,
+        stamp: Stamp,
+    ) -> Result<(), Fault> {
+        auth::sign(request, who, stamp)
+            .map_err(|error| Fault::ours(FaultKind::Credentials, error.to_string()))
     }
 
     fn answer(

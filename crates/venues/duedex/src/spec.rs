@@ -3,13 +3,13 @@
 use core::time::Duration;
 
 use venuekit_book::{Checksum, Early, Linkage, StaleStep, StepFirst};
-use venuekit_venue::Channel;
 use venuekit_venue::spec::{
     Ack, BookSpec, Budget, BudgetKey, ChannelSpec, ClientId, ClockSource, DeadMan, Draws, FrameCodec,
     Heartbeat, Hosts, Login, Nonce, NumberForm, Numbers, OrderAck, OrderSpec, Paging, PagingSpec,
     PrivateModel, PrivateSpec, Proof, Refusal, Resync, RowIds, SignScheme, SnapshotSource, SocketLimits,
     SocketSpec, Spec, SubscribeSpec, Window,
 };
+use venuekit_venue::{AskKind, Channel, Wallet};
 
 /// Every channel is counted: the update after a snapshot or an update is one more, and nothing else is right.
 const STEP: Linkage = Linkage::Step { first: StepFirst::Next, restart: None, stale: StaleStep::Desync };
@@ -25,6 +25,9 @@ pub(crate) const CHANNELS: [(Channel, &str); 7] = [
     (Channel::Fills, "executions"),
 ];
 
+/// The name of the website's origin.
+pub(crate) const SITE: &str = "site";
+
 pub(crate) fn spec() -> Spec {
     Spec {
         venue: "duedex".to_owned(),
@@ -34,6 +37,10 @@ pub(crate) fn spec() -> Spec {
                 environment: environment.to_owned(),
                 rest: format!("https://api{part}.duedex.com"),
                 stream: format!("wss://feed{part}.duedex.com"),
+                others: vec![(
+                    SITE,
+                    format!("https://{}.duedex.com", if part.is_empty() { "www" } else { "testnet" }),
+                )],
             })
             .into(),
         sockets: vec![SocketSpec {
@@ -93,8 +100,10 @@ pub(crate) fn spec() -> Spec {
             orders: PrivateModel::SnapshotDelta { numbered: true },
             fills: PrivateModel::SnapshotDelta { numbered: true },
         },
+        wallets: vec![Wallet::Futures],
+        asks: vec![AskKind::Instruments, AskKind::Ticker, AskKind::Candles],
         paging: vec![PagingSpec {
-            route: "/v1/order/all".to_owned(),
+            ask: AskKind::OrderHistory,
             paging: Paging::Offset,
             page: 100,
             span: None,

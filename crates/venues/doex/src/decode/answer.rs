@@ -60,7 +60,7 @@ pub(crate) fn answer(
             let body = out.put_rows([mark_row(*market, &mark).map_err(Unfit::fault)?]);
             (Channel::Mark, market, DataKind::Snapshot, None, body)
         }
-        Ask::Ticker { .. } => return Err(unreadable("an answer to what was never asked")),
+        _ => return Err(unreadable("an answer to what was never asked")),
     };
     out.events.push(Event::Data(Data { topic: Topic::of(channel, *market), kind, ids, at: None, body }));
     Ok(())

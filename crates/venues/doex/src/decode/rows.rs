@@ -139,6 +139,7 @@ pub(super) fn fill(market: MarketId, fill: &doex::Fill<'_>) -> Result<Row, Unfit
         qty: decimal(&fill.qty)?,
         fee: decimal(&fill.fee)?,
         fee_asset: Some(fill.fee_asset.to_string()),
+        realized_pnl: None,
         maker: fill.is_maker,
         at: fill.time.0,
     }))

@@ -170,6 +170,7 @@ pub(super) fn fill(
         qty: Decimal::from(fill.execution_size),
         fee: decimal(&fill.fee)?,
         fee_asset: instrument.symbol.settle().map(str::to_owned),
+        realized_pnl: None,
         maker: fill.is_maker,
         at: fill.timestamp.0,
     }))
