@@ -86,6 +86,8 @@ impl Tiny {
                     fills: PrivateModel::None,
                 },
                 paging: Vec::new(),
+                wallets: Vec::new(),
+                asks: vec![AskKind::Instruments],
                 numbers: Numbers { read: NumberForm::Text, write: NumberForm::Text },
             }],
         })
