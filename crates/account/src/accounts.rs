@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use venuekit_types::Symbol;
-use venuekit_venue::{DataKind, Fill, OrderPatch};
+use venuekit_venue::{BalancePatch, DataKind, Fill, OrderPatch, PositionPatch};
 
 use crate::derive::{self, Underivable};
 use crate::exact::Arithmetic;
 use crate::fills::Fills;
 use crate::order::Merge;
 use crate::{
-    Amounts, BalanceRow, Feed, FillNews, Holding, Ledger, Name, Order, OrderKey, OwnFill, Owner, Part, Place,
-    PositionRow, Reported,
+    Amounts, Feed, FillNews, Holding, Ledger, Name, Order, OrderKey, OwnFill, Owner, Part, Place, Reported,
+    ledger, position,
 };
 
 /// How much one account may hold in memory.
@@ -40,9 +40,9 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
     /// Of a balances feed.
-    Balance(Box<BalanceRow>),
-    /// Of a positions feed.
-    Position(Box<PositionRow>),
+    Balance(Box<BalancePatch>),
+    /// Of a positions feed; the market id in the patch is not looked at.
+    Position(Symbol, Box<PositionPatch>),
     /// Of an orders feed; the market id in the patch is not looked at.
     Order(Symbol, Box<OrderPatch>),
 }
@@ -101,8 +101,8 @@ pub struct Accounts {
 #[derive(Clone, Debug, Default)]
 struct Books {
     live: BTreeSet<(Part, Name)>,
-    ledgers: BTreeMap<(Name, Name), Slot<(BalanceRow, Amounts)>>,
-    positions: BTreeMap<Symbol, Slot<PositionRow>>,
+    ledgers: BTreeMap<(Name, Name), Slot<(BalancePatch, Amounts)>>,
+    positions: BTreeMap<Symbol, Slot<PositionPatch>>,
     orders: BTreeMap<OrderKey, Slot<Order>>,
     fills: Fills,
 }
@@ -269,9 +269,9 @@ impl<T> Slot<T> {
     }
 }
 
-impl Slot<PositionRow> {
+impl Slot<PositionPatch> {
     fn holding(&self, live: &BTreeSet<(Part, Name)>) -> Holding {
-        if self.reads(Part::Positions, live) { self.row.holding() } else { Holding::Unreported }
+        if self.reads(Part::Positions, live) { position::holding(&self.row) } else { Holding::Unreported }
     }
 }
 
@@ -320,9 +320,9 @@ impl Books {
             Part::Balances => self
                 .ledgers
                 .retain(|_, slot| !left_out(&slot.scope, slot.told) || slot.row.1 != Amounts::default()),
-            Part::Positions => self
-                .positions
-                .retain(|_, slot| !left_out(&slot.scope, slot.told) || slot.row.holding() != Holding::Flat),
+            Part::Positions => self.positions.retain(|_, slot| {
+                !left_out(&slot.scope, slot.told) || position::holding(&slot.row) != Holding::Flat
+            }),
             Part::Orders => {
                 let lost = self.orders.iter().filter(|(_, slot)| left_out(&slot.scope, slot.told));
                 let open = lost.filter(|(_, slot)| !slot.row.status.is_final());
@@ -340,21 +340,23 @@ impl Books {
     ) -> Result<(), Refused> {
         match row {
             Row::Balance(row) if feed.part == Part::Balances => self.merge_balance(feed, *row, limits),
-            Row::Position(row) if feed.part == Part::Positions => self.merge_position(feed, *row, limits),
+            Row::Position(symbol, patch) if feed.part == Part::Positions => {
+                self.merge_position(feed, symbol, *patch, limits)
+            }
             Row::Order(symbol, patch) if feed.part == Part::Orders => {
                 self.merge_order(feed, symbol, &patch, limits, applied)
             }
-            Row::Balance(row) => Err(Refused::Foreign { key: row.patch.asset }),
-            Row::Position(row) => Err(Refused::Foreign { key: row.symbol.to_string() }),
+            Row::Balance(row) => Err(Refused::Foreign { key: row.asset }),
+            Row::Position(symbol, _) => Err(Refused::Foreign { key: symbol.to_string() }),
             Row::Order(_, patch) => Err(Refused::Foreign { key: patch.order_id }),
         }
     }
 
-    fn merge_balance(&mut self, feed: &Feed, row: BalanceRow, limits: &Limits) -> Result<(), Refused> {
-        if *row.patch.wallet != *feed.scope {
-            return Err(Refused::Foreign { key: format!("{}/{}", row.patch.wallet, row.patch.asset) });
+    fn merge_balance(&mut self, feed: &Feed, row: BalancePatch, limits: &Limits) -> Result<(), Refused> {
+        if *row.wallet != *feed.scope {
+            return Err(Refused::Foreign { key: format!("{}/{}", row.wallet, row.asset) });
         }
-        let key = (feed.scope.clone(), Name::from(row.patch.asset.as_str()));
+        let key = (feed.scope.clone(), Name::from(row.asset.as_str()));
         let known = self.ledgers.get(&key);
         if known.is_none() && self.ledgers.len() >= limits.ledgers {
             return Err(Refused::Full { part: Part::Balances });
@@ -367,7 +369,7 @@ impl Books {
             }
             None => row,
         };
-        let Some(amounts) = merged.amounts()? else {
+        let Some(amounts) = ledger::amounts(&merged)? else {
             return Err(Refused::Incomplete {
                 key: format!("{}/{}", key.0, key.1),
                 needs: "its free amount",
@@ -377,21 +379,27 @@ impl Books {
         Ok(())
     }
 
-    fn merge_position(&mut self, feed: &Feed, row: PositionRow, limits: &Limits) -> Result<(), Refused> {
+    fn merge_position(
+        &mut self,
+        feed: &Feed,
+        symbol: Symbol,
+        patch: PositionPatch,
+        limits: &Limits,
+    ) -> Result<(), Refused> {
         let full = self.positions.len() >= limits.positions;
-        match self.positions.get_mut(&row.symbol) {
-            Some(slot) if slot.scope != feed.scope => Err(Refused::Foreign { key: row.symbol.to_string() }),
+        match self.positions.get_mut(&symbol) {
+            Some(slot) if slot.scope != feed.scope => Err(Refused::Foreign { key: symbol.to_string() }),
             Some(slot) if slot.told => {
-                slot.row.merge(&row);
+                slot.row.merge(&patch);
                 Ok(())
             }
-            _ if row.patch.qty.is_none() => {
-                Err(Refused::Incomplete { key: row.symbol.to_string(), needs: "its quantity" })
+            _ if patch.qty.is_none() => {
+                Err(Refused::Incomplete { key: symbol.to_string(), needs: "its quantity" })
             }
             None if full => Err(Refused::Full { part: Part::Positions }),
             _ => {
-                let slot = Slot { scope: feed.scope.clone(), told: true, row };
-                self.positions.insert(slot.row.symbol.clone(), slot);
+                let slot = Slot { scope: feed.scope.clone(), told: true, row: patch };
+                self.positions.insert(symbol, slot);
                 Ok(())
             }
         }

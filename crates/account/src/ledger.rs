@@ -56,39 +56,15 @@ pub struct Ledger {
     pub amounts: Reported<Amounts>,
 }
 
-/// Changed fields of a balance, with the debt of a margin wallet beside what every venue sends.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BalanceRow {
-    /// As adapters emit it. Its profits are a position's and are not kept here.
-    pub patch: BalancePatch,
-    /// Borrowed units, where told.
-    pub borrowed: Option<Decimal>,
-    /// Interest owed, where told.
-    pub interest: Option<Decimal>,
-}
-
-impl From<BalancePatch> for BalanceRow {
-    fn from(patch: BalancePatch) -> BalanceRow {
-        BalanceRow { patch, borrowed: None, interest: None }
-    }
-}
-
-impl BalanceRow {
-    pub(crate) fn merge(&mut self, newer: &BalanceRow) {
-        self.patch.merge(&newer.patch);
-        self.borrowed = newer.borrowed.or(self.borrowed);
-        self.interest = newer.interest.or(self.interest);
-    }
-
-    /// The merged amounts; `None` while the free part was never told.
-    pub(crate) fn amounts(&self) -> Result<Option<Amounts>, Arithmetic> {
-        let Some(free) = self.patch.free else { return Ok(None) };
-        let held = [self.patch.locked, self.patch.order_margin, self.patch.position_margin];
-        Ok(Some(Amounts {
-            free,
-            locked: exact::sum(held.into_iter().flatten())?,
-            borrowed: self.borrowed.unwrap_or_default(),
-            interest: self.interest.unwrap_or_default(),
-        }))
-    }
+/// What a merged balance amounts to; `None` while the free part was never told. Its profits are a position's and are
+/// not kept here.
+pub(crate) fn amounts(row: &BalancePatch) -> Result<Option<Amounts>, Arithmetic> {
+    let Some(free) = row.free else { return Ok(None) };
+    let held = [row.locked, row.order_margin, row.position_margin];
+    Ok(Some(Amounts {
+        free,
+        locked: exact::sum(held.into_iter().flatten())?,
+        borrowed: row.borrowed.unwrap_or_default(),
+        interest: row.interest.unwrap_or_default(),
+    }))
 }

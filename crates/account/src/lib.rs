@@ -13,7 +13,7 @@
 //!     let mut patch = BalancePatch::new(wallet.into(), "BTC".into());
 //!     patch.free = Some(rust_decimal::Decimal::new(hundredths, 2));
 //!     let feed = Feed::new(&owner, Part::Balances, wallet);
-//!     let _ = accounts.apply(&feed, DataKind::Snapshot, vec![Row::Balance(Box::new(patch.into()))])?;
+//!     let _ = accounts.apply(&feed, DataKind::Snapshot, vec![Row::Balance(Box::new(patch))])?;
 //! }
 //! let ledgers = accounts.ledgers();
 //! let view = project(&ledgers, Policy::Asset)?;
@@ -47,13 +47,13 @@ pub use contract::Contract;
 pub use derive::Underivable;
 pub use exact::Arithmetic;
 pub use fills::{FillNews, OwnFill};
-pub use ledger::{Amounts, BalanceRow, Ledger};
+pub use ledger::{Amounts, Ledger};
 pub use liquidation::{Distance, Liquidation, RATIO_PLACES, Terms};
 pub use marks::Marks;
 pub use order::{Order, OrderKey};
 pub use place::{Feed, Name, Owner, Part, Place};
 pub use pool::{Outlook, Stake, outlooks, stakes};
-pub use position::{Holding, Position, PositionRow};
+pub use position::{Holding, Position};
 pub use project::{Line, Policy, Unprojectable, View, project};
 pub use sight::{Cause, Figure, Reported, Sight};
 pub use tiers::{BadTiers, Basis, Maintenance, Tier};

@@ -36,8 +36,12 @@ pub struct Order {
     pub avg_px: Option<Decimal>,
     /// Fees so far; negative is a rebate.
     pub fee: Option<Decimal>,
+    /// The asset the fees are paid in.
+    pub fee_asset: Option<String>,
     /// Where it stands; a final status stays.
     pub status: OrderStatus,
+    /// Whether it is refused rather than filled at once.
+    pub post_only: Option<bool>,
     /// Whether it may only reduce a position.
     pub reduce_only: Option<bool>,
     /// When it was created.
@@ -70,7 +74,9 @@ impl Order {
             cum_qty: patch.cum_qty.unwrap_or_default(),
             avg_px: patch.avg_px,
             fee: patch.fee,
+            fee_asset: patch.fee_asset.clone(),
             status: patch.status?,
+            post_only: patch.post_only,
             reduce_only: patch.reduce_only,
             created_at: patch.created_at,
             updated_at: patch.updated_at,
@@ -100,6 +106,8 @@ impl Order {
         take(&mut self.stop_price, &patch.stop_price);
         take(&mut self.avg_px, &patch.avg_px);
         take(&mut self.fee, &patch.fee);
+        take(&mut self.fee_asset, &patch.fee_asset);
+        take(&mut self.post_only, &patch.post_only);
         take(&mut self.reduce_only, &patch.reduce_only);
         take(&mut self.created_at, &patch.created_at);
         take(&mut self.updated_at, &patch.updated_at);

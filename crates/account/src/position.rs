@@ -1,7 +1,6 @@
 //! Positions: open, flat, or not known to be either.
 
 use rust_decimal::Decimal;
-use venuekit_types::Symbol;
 use venuekit_venue::{MarginMode, PositionPatch};
 
 /// An open position.
@@ -40,42 +39,23 @@ pub enum Holding {
     Unreported,
 }
 
-/// Changed fields of a position, with its instrument and margin mode.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PositionRow {
-    /// The instrument; the market id in `patch` is not looked at.
-    pub symbol: Symbol,
-    /// As adapters emit it.
-    pub patch: PositionPatch,
-    /// What backs it, where the venue names it.
-    pub mode: Option<MarginMode>,
-}
-
-impl PositionRow {
-    pub(crate) fn merge(&mut self, newer: &PositionRow) {
-        self.patch.merge(&newer.patch);
-        self.mode = newer.mode.or(self.mode);
-    }
-
-    /// The merged position; venues write zero for a price that does not exist.
-    pub(crate) fn holding(&self) -> Holding {
-        let row = &self.patch;
-        let price = |field: Option<Decimal>| field.filter(|price| !price.is_zero());
-        let cross = row.leverage.filter(Decimal::is_zero).map(|_| MarginMode::Cross);
-        match row.qty {
-            None => Holding::Unreported,
-            Some(qty) if qty.is_zero() => Holding::Flat,
-            Some(qty) => Holding::Open(Position {
-                qty,
-                entry: price(row.entry_price),
-                mark: price(row.mark_price),
-                liquidation: price(row.liquidation_price),
-                leverage: row.leverage,
-                mode: self.mode.or(cross),
-                margin: row.margin,
-                unrealized_pnl: row.unrealized_pnl,
-                realized_pnl: row.realized_pnl,
-            }),
-        }
+/// What a merged position says; venues write zero for a price that does not exist.
+pub(crate) fn holding(row: &PositionPatch) -> Holding {
+    let price = |field: Option<Decimal>| field.filter(|price| !price.is_zero());
+    let cross = row.leverage.filter(Decimal::is_zero).map(|_| MarginMode::Cross);
+    match row.qty {
+        None => Holding::Unreported,
+        Some(qty) if qty.is_zero() => Holding::Flat,
+        Some(qty) => Holding::Open(Position {
+            qty,
+            entry: price(row.entry_price),
+            mark: price(row.mark_price),
+            liquidation: price(row.liquidation_price),
+            leverage: row.leverage,
+            mode: row.margin_mode.or(cross),
+            margin: row.margin,
+            unrealized_pnl: row.unrealized_pnl,
+            realized_pnl: row.realized_pnl,
+        }),
     }
 }

@@ -19,8 +19,8 @@ fn four(numbers: [&str; 4]) -> Option<[String; 4]> {
 fn an_update_changes_the_fields_it_carries_and_a_snapshot_replaces_all() {
     let (mut accounts, margin) = (accounts(), feed(Part::Balances, "margin"));
     let row = balance("margin", "BTC", |row| {
-        row.patch.free = Some(d("1"));
-        row.patch.locked = Some(d("0.25"));
+        row.free = Some(d("1"));
+        row.locked = Some(d("0.25"));
         row.borrowed = Some(d("0.5"));
         row.interest = Some(d("0.001"));
     });
@@ -37,11 +37,11 @@ fn what_holds_funds_adds_up_to_locked_however_a_venue_splits_it() {
     let (mut accounts, futures) = (accounts(), feed(Part::Balances, "futures"));
     // The venue's own sample: available, order margin and position margin are the whole.
     let row = balance("futures", "BTC", |row| {
-        row.patch.free = Some(d("0.09865794"));
-        row.patch.order_margin = Some(d("0.00046317"));
-        row.patch.position_margin = Some(d("0.00088501"));
-        row.patch.unrealized_pnl = Some(d("7"));
-        row.patch.realized_pnl = Some(d("0.00000612"));
+        row.free = Some(d("0.09865794"));
+        row.order_margin = Some(d("0.00046317"));
+        row.position_margin = Some(d("0.00088501"));
+        row.unrealized_pnl = Some(d("7"));
+        row.realized_pnl = Some(d("0.00000612"));
     });
     let _ = accounts.apply(&futures, DataKind::Snapshot, vec![row]).unwrap();
     assert_eq!(amounts(&accounts, "futures", "BTC"), four(["0.09865794", "0.00134818", "0", "0"]));
@@ -103,8 +103,8 @@ fn a_feed_that_is_not_live_reads_unreported_until_a_snapshot() {
 
 #[test]
 fn an_unknown_key_without_its_required_fields_takes_its_feed_down() {
-    let locked = || balance("spot", "ETH", |row| row.patch.locked = Some(d("1")));
-    let entry = || position(ETH, |row| row.patch.entry_price = Some(d("1")));
+    let locked = || balance("spot", "ETH", |row| row.locked = Some(d("1")));
+    let entry = || position(ETH, |row| row.entry_price = Some(d("1")));
     let filled = || order(ETH, "7", |row| row.cum_qty = Some(d("1")));
     let check = |part, scope, good, bad, key: &str| {
         let (mut accounts, feed) = (accounts(), feed(part, scope));
@@ -143,15 +143,15 @@ fn zero_prices_are_none_and_a_leverage_of_zero_is_cross() {
     let (mut accounts, positions) = (accounts(), feed(Part::Positions, "futures"));
     let rows = vec![
         position(BTC, |row| {
-            row.patch.qty = Some(d("1"));
-            row.patch.entry_price = Some(d("0.00"));
-            row.patch.liquidation_price = Some(d("0"));
-            row.patch.leverage = Some(d("0.00"));
+            row.qty = Some(d("1"));
+            row.entry_price = Some(d("0.00"));
+            row.liquidation_price = Some(d("0"));
+            row.leverage = Some(d("0.00"));
         }),
         position(ETH, |row| {
-            row.patch.qty = Some(d("1"));
-            row.patch.leverage = Some(d("10"));
-            row.mode = Some(MarginMode::Isolated);
+            row.qty = Some(d("1"));
+            row.leverage = Some(d("10"));
+            row.margin_mode = Some(MarginMode::Isolated);
         }),
     ];
     let _ = accounts.apply(&positions, DataKind::Snapshot, rows).unwrap();
@@ -263,9 +263,9 @@ fn an_open_order_left_out_of_a_snapshot_is_named_and_a_final_one_stays_known() {
 fn an_amount_that_does_not_fit_is_refused() {
     let (mut accounts, spot) = (accounts(), feed(Part::Balances, "spot"));
     let row = balance("spot", "BTC", |row| {
-        row.patch.free = Some(d("1"));
-        row.patch.locked = Some(rust_decimal::Decimal::MAX);
-        row.patch.order_margin = Some(d("0.1"));
+        row.free = Some(d("1"));
+        row.locked = Some(rust_decimal::Decimal::MAX);
+        row.order_margin = Some(d("0.1"));
     });
     let refused = accounts.apply(&spot, DataKind::Snapshot, vec![row]);
     assert!(matches!(refused, Err(Refused::Arithmetic(_))), "{refused:?}");

@@ -15,7 +15,7 @@ use venuekit_account::{
     Marks, Name, OrderKey, Owner, Place, Policy, Reported, Row, Sight, Stake, Terms, Tier, outlooks, project,
     stakes, value,
 };
-use venuekit_account::{Feed, Maintenance, Part, PositionRow, Yardstick};
+use venuekit_account::{Feed, Maintenance, Part, Yardstick};
 use venuekit_types::{Mono, Side, Symbol, UnixNanos};
 use venuekit_venue::{BalancePatch, DataKind, Fill, MarketId, OrderPatch, OrderStatus, PositionPatch};
 
@@ -283,10 +283,9 @@ fn row(part: Part, scope: &str, row: &Value) -> Row {
             patch.locked = number(&row["locked"]);
             patch.order_margin = number(&row["order_margin"]);
             patch.position_margin = number(&row["position_margin"]);
-            let mut row_of = venuekit_account::BalanceRow::from(patch);
-            row_of.borrowed = number(&row["borrowed"]);
-            row_of.interest = number(&row["interest"]);
-            Row::Balance(Box::new(row_of))
+            patch.borrowed = number(&row["borrowed"]);
+            patch.interest = number(&row["interest"]);
+            Row::Balance(Box::new(patch))
         }
         Part::Positions => {
             let mut patch = PositionPatch::new(MarketId(0));
@@ -294,11 +293,11 @@ fn row(part: Part, scope: &str, row: &Value) -> Row {
             patch.entry_price = number(&row["entry"]);
             patch.leverage = number(&row["leverage"]);
             patch.margin = number(&row["margin"]);
-            let mode = row["mode"].as_str().map(|word| match word {
+            patch.margin_mode = row["mode"].as_str().map(|word| match word {
                 "cross" => MarginMode::Cross,
                 _ => MarginMode::Isolated,
             });
-            Row::Position(Box::new(PositionRow { symbol: symbol(&row["symbol"]), patch, mode }))
+            Row::Position(symbol(&row["symbol"]), Box::new(patch))
         }
         Part::Orders => {
             let mut patch = OrderPatch::new(MarketId(0), text(&row["id"]).into());

@@ -72,8 +72,8 @@ proptest! {
         kind in prop::bool::ANY,
     ) {
         let rows = || rows.iter().map(|(asset, free, locked)| balance("spot", ["BTC", "ETH", "USDT"][*asset], |row| {
-            row.patch.free = Some(*free);
-            row.patch.locked = *locked;
+            row.free = Some(*free);
+            row.locked = *locked;
         })).collect::<Vec<Row>>();
         let (mut accounts, spot) = (accounts(), feed(Part::Balances, "spot"));
         let first = vec![free("spot", "BTC", "1"), free("spot", "DAI", "2")];

@@ -145,16 +145,16 @@ fn pool(
 ) -> Vec<(String, String)> {
     let (mut accounts, mut marks) = (accounts(), Marks::new(Duration::from_secs(5)));
     let wallet = balance("futures", "USDT", |row| {
-        row.patch.free = Some(d("1000"));
-        row.patch.position_margin = Some(d("100"));
+        row.free = Some(d("1000"));
+        row.position_margin = Some(d("100"));
     });
     let _ = accounts.apply(&feed(Part::Balances, "futures"), DataKind::Snapshot, vec![wallet]).unwrap();
     let open = |of: &str, qty: &str, entry: &str, mode: MarginMode| {
         position(of, |row| {
-            row.patch.qty = Some(d(qty));
-            row.patch.entry_price = Some(d(entry));
-            row.patch.margin = Some(d("40"));
-            row.mode = Some(mode);
+            row.qty = Some(d(qty));
+            row.entry_price = Some(d(entry));
+            row.margin = Some(d("40"));
+            row.margin_mode = Some(mode);
         })
     };
     let rows = vec![
@@ -228,9 +228,9 @@ fn what_is_not_reported_blinds_what_rests_on_it() {
     let left_out = "the position in ETH/USDT:USDT at doex is not reported; wait for its resync";
     let seen = pool(|accounts, _, _| {
         let row = position(BTC, |row| {
-            row.patch.qty = Some(d("10"));
-            row.patch.entry_price = Some(d("100"));
-            row.mode = Some(MarginMode::Cross);
+            row.qty = Some(d("10"));
+            row.entry_price = Some(d("100"));
+            row.margin_mode = Some(MarginMode::Cross);
         });
         let feed = feed(Part::Positions, "futures");
         let rows = vec![row, held(SOL, "0")];
@@ -243,7 +243,7 @@ fn what_is_not_reported_blinds_what_rests_on_it() {
 fn missing_terms_and_fields_are_named() {
     let seen = pool(|accounts, _, rules| {
         rules.remove(&symbol(ETH));
-        let update = vec![position(SOL, |row| row.patch.entry_price = Some(d("0")))];
+        let update = vec![position(SOL, |row| row.entry_price = Some(d("0")))];
         let _ = accounts.apply(&feed(Part::Positions, "futures"), DataKind::Update, update).unwrap();
     });
     let terms = "the terms of ETH/USDT:USDT are not known; load the instruments";

@@ -48,8 +48,8 @@ fn ledgers_are_compared_beyond_tolerance() {
     check(vec![], vec![free("spot", "BTC", "0")], &[]);
     let locked = |amount: &str| {
         balance("spot", "BTC", |row| {
-            row.patch.free = Some(d("1"));
-            row.patch.locked = Some(d(amount));
+            row.free = Some(d("1"));
+            row.locked = Some(d(amount));
             row.borrowed = Some(d(amount));
         })
     };
@@ -61,8 +61,8 @@ fn positions_are_compared_and_a_flat_one_may_be_left_out() {
     let check = |stream, rest, expected: &[&str]| check(Part::Positions, "futures", stream, rest, expected);
     let open = |qty: &str, entry: &str| {
         position(BTC, |row| {
-            row.patch.qty = Some(d(qty));
-            row.patch.entry_price = Some(d(entry));
+            row.qty = Some(d(qty));
+            row.entry_price = Some(d(entry));
         })
     };
     check(vec![open("1", "100")], vec![open("1", "100.5")], &[]);

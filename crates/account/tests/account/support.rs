@@ -1,7 +1,7 @@
 //! Short ways to write what venues say.
 
 use rust_decimal::Decimal;
-use venuekit_account::{Accounts, BalanceRow, Feed, Limits, Owner, Part, Place, PositionRow, Row};
+use venuekit_account::{Accounts, Feed, Limits, Owner, Part, Place, Row};
 use venuekit_types::{Side, Symbol, UnixNanos};
 use venuekit_venue::{BalancePatch, Fill, MarketId, OrderPatch, OrderStatus, PositionPatch};
 
@@ -33,25 +33,24 @@ pub(crate) fn place(wallet: &str, asset: &str) -> Place {
     Place { venue, account, wallet: wallet.into(), asset: asset.into() }
 }
 
-pub(crate) fn balance(wallet: &str, asset: &str, change: impl FnOnce(&mut BalanceRow)) -> Row {
-    let mut row = BalanceRow::from(BalancePatch::new(wallet.into(), asset.into()));
+pub(crate) fn balance(wallet: &str, asset: &str, change: impl FnOnce(&mut BalancePatch)) -> Row {
+    let mut row = BalancePatch::new(wallet.into(), asset.into());
     change(&mut row);
     Row::Balance(Box::new(row))
 }
 
 pub(crate) fn free(wallet: &str, asset: &str, amount: &str) -> Row {
-    balance(wallet, asset, |row| row.patch.free = Some(d(amount)))
+    balance(wallet, asset, |row| row.free = Some(d(amount)))
 }
 
-pub(crate) fn position(of: &str, change: impl FnOnce(&mut PositionRow)) -> Row {
-    let patch = PositionPatch::new(MarketId(0));
-    let mut row = PositionRow { symbol: symbol(of), patch, mode: None };
+pub(crate) fn position(of: &str, change: impl FnOnce(&mut PositionPatch)) -> Row {
+    let mut row = PositionPatch::new(MarketId(0));
     change(&mut row);
-    Row::Position(Box::new(row))
+    Row::Position(symbol(of), Box::new(row))
 }
 
 pub(crate) fn held(of: &str, qty: &str) -> Row {
-    position(of, |row| row.patch.qty = Some(d(qty)))
+    position(of, |row| row.qty = Some(d(qty)))
 }
 
 pub(crate) fn patch(id: &str, change: impl FnOnce(&mut OrderPatch)) -> OrderPatch {

@@ -135,8 +135,8 @@ fn a_valuation_says_what_it_lacks_and_sums_its_lines() {
     let mut accounts = four_cells();
     let open = |of: &str, entry: &str| {
         position(of, |row| {
-            row.patch.qty = Some(d("3"));
-            row.patch.entry_price = Some(d(entry));
+            row.qty = Some(d("3"));
+            row.entry_price = Some(d(entry));
         })
     };
     let rows = vec![open(BTC, "100"), open(ETH, "10")];
