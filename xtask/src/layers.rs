@@ -242,7 +242,7 @@ mod tests {
             version: "0.1.0".into(),
             license: None,
             source: None,
-            manifest_path: format!("/root/crates/{folder}/Cargo.toml").into(),
+            manifest_path: format!("/checkout/crates/{folder}/Cargo.toml").into(),
             dependencies: dependencies
                 .iter()
                 .map(|&(name, kind)| metadata::Dependency { name: name.into(), kind })

@@ -1,4 +1,4 @@
-//! Health and numbers over HTTP: `/livez`, `/readyz`, `/metrics`.
+//! Health and numbers over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`.
 //!
 //! `/livez` says that the process moves and looks at nothing else, so that a venue's outage restarts nobody. `/readyz`
 //! says that every stream delivers and every row is stored, and names what does not.
@@ -37,6 +37,8 @@ pub(crate) struct Health {
 /// One thing that must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Check {
+    /// What it is called in `?exclude=`: `sink`, `book:doex:BTC/USDT`.
+    pub(crate) name: String,
     pub(crate) is_ok: bool,
     /// What, and how it is.
     pub(crate) text: String,
@@ -69,6 +71,7 @@ fn router(health: Health) -> Router {
         .route("/readyz", get(readyz))
         .route("/healthz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/version", get(version))
         .with_state(health)
 }
 
@@ -82,8 +85,21 @@ async fn livez(State(health): State<Health>) -> Response {
     }
 }
 
+async fn version() -> Response {
+    let version = serde_json::json!({ "name": "venuekit", "version": env!("CARGO_PKG_VERSION") });
+    ([(header::CONTENT_TYPE, "application/json")], version.to_string()).into_response()
+}
+
 async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let checks = health.board.checks(health.clock.now());
+    let asked = Asked::read(query.as_deref().unwrap_or_default());
+    let mut checks = health.board.checks(health.clock.now());
+    if let Some(unknown) = asked.exclude.iter().find(|name| !checks.iter().any(|check| check.name == **name))
+    {
+        let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+        let text = format!("there is no check {unknown:?} to exclude; there are {}\n", names.join(", "));
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    }
+    checks.retain(|check| !asked.exclude.contains(&check.name));
     let is_ok = checks.iter().all(|check| check.is_ok);
     let status = if is_ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let wants =
@@ -91,8 +107,28 @@ async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery, headers
     if wants("application/json") {
         return (status, [(header::CONTENT_TYPE, "application/json")], json(&checks, is_ok)).into_response();
     }
-    let is_verbose = query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
-    (status, text(&checks, is_ok, is_verbose)).into_response()
+    (status, text(&checks, is_ok, asked.verbose)).into_response()
+}
+
+/// What a query asks for: `verbose`, and any number of `exclude=NAME`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
+    verbose: bool,
+    exclude: Vec<String>,
+}
+
+impl Asked {
+    fn read(query: &str) -> Asked {
+        let mut asked = Asked::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "verbose" => asked.verbose = true,
+                "exclude" => asked.exclude.push(value.into_owned()),
+                _ => {}
+            }
+        }
+        asked
+    }
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
@@ -114,12 +150,21 @@ fn text(checks: &[Check], is_ok: bool, is_verbose: bool) -> String {
 
 fn json(checks: &[Check], is_ok: bool) -> String {
     let word = |is_ok| if is_ok { "pass" } else { "fail" };
-    let all: Vec<_> = checks
+    let all: serde_json::Map<String, _> = checks
         .iter()
-        .map(|check| serde_json::json!({ "status": word(check.is_ok), "output": check.text }))
+        .map(|check| {
+            let seen = serde_json::json!([{ "status": word(check.is_ok), "output": check.text }]);
+            (check.name.clone(), seen)
+        })
         .collect();
     let version = env!("CARGO_PKG_VERSION");
     serde_json::json!({ "status": word(is_ok), "version": version, "checks": all }).to_string()
+}
+
+impl Check {
+    fn new(name: impl Into<String>, is_ok: bool, text: impl Into<String>) -> Check {
+        Check { name: name.into(), is_ok, text: text.into() }
+    }
 }
 
 impl Board {
@@ -127,7 +172,7 @@ impl Board {
     pub(crate) fn checks(&self, now: Now) -> Vec<Check> {
         let mut checks = vec![self.sink_check(now)];
         if self.is_draining() {
-            checks.push(Check { is_ok: false, text: "draining".to_owned() });
+            checks.push(Check::new("draining", false, "draining"));
         }
         for venue in &self.venues {
             venue_checks(venue, now, &mut checks);
@@ -141,12 +186,12 @@ impl Board {
         match (&sink.trouble, slow) {
             (Some((since, why)), _) => {
                 let seconds = now.mono.since(*since).as_secs();
-                Check { is_ok: false, text: format!("sink failing for {seconds}s: {why}") }
+                Check::new("sink", false, format!("sink failing for {seconds}s: {why}"))
             }
             (None, Some(span)) => {
-                Check { is_ok: false, text: format!("sink busy with one commit for {}s", span.as_secs()) }
+                Check::new("sink", false, format!("sink busy with one commit for {}s", span.as_secs()))
             }
-            (None, None) => Check { is_ok: true, text: format!("sink ok rows={}", sink.total().new) },
+            (None, None) => Check::new("sink", true, format!("sink ok rows={}", sink.total().new)),
         }
     }
 }
@@ -159,14 +204,18 @@ fn venue_checks(board: &VenueBoard, now: Now, checks: &mut Vec<Check>) {
             Some(why) => format!("{venue} tape ended: {why}"),
             None => format!("{venue} tape rows={} dropped={}", tape.written(), tape.dropped()),
         };
-        checks.push(Check { is_ok: tape.failure().is_none(), text });
+        checks.push(Check::new(format!("tape:{venue}"), tape.failure().is_none(), text));
     }
     if state.streams.is_empty() {
         let why = state.fault.as_deref().unwrap_or("its instruments have not come yet");
-        checks.push(Check { is_ok: false, text: format!("{venue} follows nothing yet: {why}") });
+        checks.push(Check::new(
+            format!("instruments:{venue}"),
+            false,
+            format!("{venue} follows nothing yet: {why}"),
+        ));
     }
     if let Some(why) = &state.credentials {
-        checks.push(Check { is_ok: false, text: format!("{venue} credentials {why}") });
+        checks.push(Check::new(format!("credentials:{venue}"), false, format!("{venue} credentials {why}")));
     }
     checks.extend(state.streams.iter().map(|stream| stream_check(venue, stream, now)));
 }
@@ -204,7 +253,8 @@ fn stream_check(venue: &str, stream: &StreamLine, now: Now) -> Check {
     } else {
         text.push_str(" age=never");
     }
-    Check { is_ok: stream.is_ready(), text }
+    let symbol = stream.symbol.as_ref().map(|symbol| format!(":{symbol}")).unwrap_or_default();
+    Check::new(format!("{}:{venue}{symbol}", stream.label), stream.is_ready(), text)
 }
 
 #[cfg(test)]
@@ -233,7 +283,8 @@ mod tests {
     fn a_stream_says_what_is_wrong_with_it() {
         let now = Now { mono: Mono(0), wall: UnixNanos(3_250_000_000) };
         let check = |stream: StreamLine, is_ok: bool, text: &str| {
-            assert_eq!(stream_check("doex", &stream, now), Check { is_ok, text: text.to_owned() });
+            let found = stream_check("doex", &stream, now);
+            assert_eq!((found.is_ok, found.text.as_str()), (is_ok, text));
         };
         check(stream(), true, "doex/BTC/USDT book live seq=7 age=2.2s");
         let gap = Some(Gap::between(Cause::Sequence, 8, 10));
@@ -285,6 +336,31 @@ mod tests {
         assert_eq!(read(false), "[-]draining\nnot ready\n");
         let checks = board.checks(now);
         let json: serde_json::Value = serde_json::from_str(&json(&checks, false)).expect("JSON");
-        assert_eq!((&json["status"], &json["checks"][1]["output"]), (&"fail".into(), &"draining".into()));
+        let draining = &json["checks"]["draining"][0];
+        assert_eq!((&json["status"], &draining["output"]), (&"fail".into(), &"draining".into()));
+        assert_eq!(json["checks"]["book:doex:BTC/USDT"][0]["status"], "pass");
+    }
+
+    #[tokio::test]
+    async fn what_is_excluded_does_not_count_and_what_cannot_be_is_named() {
+        let board = Arc::new(Board::new(["doex"]));
+        board.venues[0].lock().streams.push(StreamLine { state: State::Stale, ..stream() });
+        let health = Health { board, metrics: Arc::new(Metrics::new()), clock: Clock::start() };
+        let read = async |query: &str| {
+            let answer =
+                readyz(State(health.clone()), RawQuery(Some(query.to_owned())), HeaderMap::new()).await;
+            let status = answer.status().as_u16();
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 16).await.expect("a body");
+            (status, String::from_utf8(body.to_vec()).expect("text"))
+        };
+        assert_eq!(read("").await.0, 503);
+        assert_eq!(read("exclude=book%3Adoex%3ABTC%2FUSDT").await, (200, "ready\n".to_owned()));
+        assert_eq!(
+            read("verbose&exclude=book:doex:BTC/USDT").await,
+            (200, "[+]sink ok rows=0\nready\n".to_owned())
+        );
+        let (status, text) = read("exclude=bok").await;
+        assert_eq!(status, 400);
+        assert!(text.contains("\"bok\"") && text.contains("sink, book:doex:BTC/USDT"), "{text}");
     }
 }
