@@ -4,6 +4,7 @@ mod ingest;
 mod replay;
 mod sign;
 mod sim;
+mod target;
 mod watch;
 mod words;
 

@@ -4,11 +4,9 @@ mod feed;
 mod ladder;
 mod lines;
 mod print;
-mod target;
 mod writer;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -21,8 +19,8 @@ use venuekit_venue::{Channel, FaultKind};
 use self::feed::{Feed, Told};
 use self::ladder::Screen;
 use self::lines::Style;
-use self::target::{Target, Targets};
 use self::writer::Writer;
+use super::target::{SIM, Target, Targets, Where};
 use super::words;
 use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::log;
@@ -51,36 +49,14 @@ Exit codes: 2 for an unknown symbol, 5 for a host that cannot be reached, 130 af
 pub(crate) struct Args {
     /// The symbol, in any usual spelling.
     symbol: String,
-    /// A venue; may be repeated. All that list the symbol when absent.
-    #[arg(short = 'v', long = "venue", value_name = "VENUE", value_delimiter = ',', value_parser = words::venue)]
-    venues: Vec<&'static str>,
     /// One product, where a venue has several.
     #[arg(long)]
     product: Option<String>,
     /// Levels a side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     depth: Option<u16>,
-    /// `sim` for the simulator inside this process, else an environment of the venue such as `live`.
-    #[arg(long, value_name = "ENV", default_value = "sim")]
-    env: String,
-    /// Take environment and hosts of each venue from an `ingest` config.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["env", "rest", "stream"])]
-    config: Option<PathBuf>,
-    /// The origin of the venue's requests; needs exactly one venue.
-    #[arg(long, value_name = "URL", requires = "stream")]
-    rest: Option<String>,
-    /// The origin of the venue's streams.
-    #[arg(long, value_name = "URL", requires = "rest")]
-    stream: Option<String>,
-    /// A certificate to trust besides the machine's own, in PEM: that of `sim --tls`.
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// The seed of the simulator inside this process.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Its book messages a second and venue.
-    #[arg(long, value_name = "N", default_value_t = venuekit_sim::RATE)]
-    rate: u32,
+    #[command(flatten)]
+    place: Where,
     /// How long a book may take to become live.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
@@ -98,7 +74,7 @@ pub(crate) fn run(args: Args) -> Outcome {
 
 async fn watch(args: Args) -> Outcome {
     let mut signals = Signals::listen()?;
-    let targets = Targets::of(&args).await?;
+    let targets = Targets::of(&args.place, SIM).await?;
     let is_drawn = std::io::stdout().is_terminal() && log::can_draw() && !args.ndjson && args.count.is_none();
     let style = match (is_drawn, args.depth) {
         (true, _) => Style::Nothing,
@@ -118,7 +94,7 @@ async fn watch(args: Args) -> Outcome {
             }],
             hosts: target.hosts.clone(),
             environment: target.environment.clone(),
-            seed: args.seed,
+            seed: args.place.seed,
             ..Config::default()
         };
         let session = Session::new(target.venue.clone(), config).or_exit(Exit::Usage)?;

@@ -11,7 +11,7 @@ use venuekit_driver::Handle;
 use venuekit_session::{Session, StreamStatus};
 use venuekit_types::{Level, Now, Scaled};
 
-use super::target::Target;
+use crate::command::target::Target;
 use crate::exit::Failure;
 use crate::{log, out};
 
