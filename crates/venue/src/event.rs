@@ -8,6 +8,7 @@ use core::ops::Range;
 use venuekit_book::{Digits, Ids, Places, Update};
 use venuekit_types::{Instrument, Level, Scale, UnixNanos};
 
+use crate::read::Unfit;
 use crate::{Fault, Row, Token, Topic};
 
 /// The events of one frame or answer, and the arenas they point into.
@@ -128,6 +129,30 @@ impl EventBuf {
                 asks: self.places(body.asks),
             }),
         }
+    }
+
+    /// Tells of a list, row by row. One that does not read becomes [`Event::Broken`] and costs itself alone; nothing
+    /// is told of one that gives no row. The event is a snapshot when `is_whole` and every row read.
+    pub fn tell_list<T>(
+        &mut self,
+        topic: Topic,
+        is_whole: bool,
+        items: impl IntoIterator<Item = T>,
+        mut read: impl FnMut(T) -> Result<Option<Row>, Unfit>,
+    ) {
+        let start = self.rows.len();
+        let mut kind = if is_whole { DataKind::Snapshot } else { DataKind::Update };
+        for item in items {
+            match read(item) {
+                Ok(row) => self.rows.extend(row),
+                Err(unfit) => {
+                    kind = DataKind::Update;
+                    self.events.push(unfit.broken(Some(topic)));
+                }
+            }
+        }
+        let body = Body::Rows(start..self.rows.len());
+        self.events.push(Event::Data(Data { topic, kind, ids: None, at: None, body }));
     }
 
     /// Keeps rows and gives the body that points at them.

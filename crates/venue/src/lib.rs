@@ -18,6 +18,7 @@ mod ask;
 mod catalog;
 mod event;
 mod fault;
+pub mod read;
 mod request;
 mod rows;
 pub mod spec;
@@ -31,7 +32,7 @@ pub use event::{
     AckOf, Body, BookBody, Broken, BrokenWhy, Control, Data, DataKind, Event, EventBuf, LevelSpan, TextSpan,
 };
 pub use fault::{Fault, FaultKind, Retry};
-pub use request::{Auth, HttpReply, HttpRequest, Method, Origin, Place, Say, Signed, Stamp, Unsigned};
+pub use request::{Auth, HttpReply, HttpRequest, Method, Origin, Place, Query, Say, Signed, Stamp, Unsigned};
 pub use rows::{
     BalancePatch, Candle, CopyPosition, CopyTrade, FeeSchedule, FeeTier, Fill, MarginMode, Movement,
     MovementKind, MovementStatus, OrderPatch, OrderStatus, PairFee, Permissions, PositionPatch, Row,
@@ -70,6 +71,13 @@ pub trait Venue: Send + Sync {
     ) -> Result<(), Fault>;
 
     /// Reads the answer to a request.
+    ///
+    /// **Shape**: rows stand in [`Event::Data`]. [`DataKind::Snapshot`] says that the answer is the whole of what was
+    /// asked for, so that what it leaves out is gone; its topic names a market where only that market was asked for.
+    /// A row that does not read costs itself: it becomes [`Event::Broken`], the other rows stand, and the answer is an
+    /// [`DataKind::Update`], since what is missing in it need not be gone. An answer without rows is no event, or one
+    /// with an empty range. What no stream carries (movements, copies, fees, permissions) comes under the account's
+    /// topic of the nearest kind; the row says what it is.
     ///
     /// **Errors**: the venue's refusal, or [`FaultKind::Unreadable`].
     fn answer(

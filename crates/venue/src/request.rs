@@ -154,6 +154,56 @@ impl HttpRequest {
     }
 }
 
+/// A path and its query in the making, every value percent-encoded as it will travel.
+#[derive(Clone, Debug)]
+pub struct Query {
+    target: String,
+    joint: char,
+}
+
+impl Query {
+    /// A path without a query yet.
+    pub fn new(path: impl Into<String>) -> Query {
+        Query { target: path.into(), joint: '?' }
+    }
+
+    /// With one more pair.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Query {
+        self.target.push(self.joint);
+        self.target.push_str(name);
+        self.target.push('=');
+        escape(&mut self.target, &value.to_string());
+        self.joint = '&';
+        self
+    }
+
+    /// With one more pair, where there is a value.
+    #[must_use]
+    pub fn with_some(self, name: &str, value: Option<impl fmt::Display>) -> Query {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// Path and query as sent.
+    pub fn target(self) -> String {
+        self.target
+    }
+}
+
+/// Appends text with everything but the unreserved characters of RFC 3986 percent-encoded.
+fn escape(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
 /// The moment and the freshness that a signature covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use venuekit_book::{Checksum, Early, Linkage};
 
-use crate::{AskKind, Channel, Wallet};
+use crate::{AskKind, Channel, OrderType, TriggerBy, Wallet};
 
 /// Everything that is particular to one product of one venue.
 #[derive(Clone, Debug)]
@@ -529,6 +529,14 @@ pub struct OrderSpec {
     pub ack: OrderAck,
     /// What a client order id guards.
     pub client_id: ClientId,
+    /// The longest client order id taken, in characters.
+    pub client_id_max: usize,
+    /// The types of order there are.
+    pub types: Vec<OrderType>,
+    /// The prices that a trigger can watch, where an order may choose; empty where it may not.
+    pub triggers: Vec<TriggerBy>,
+    /// Whether an order may be told to make a position smaller only.
+    pub reduce_only: bool,
     /// What the venue does when we vanish.
     pub dead_man: DeadMan,
 }

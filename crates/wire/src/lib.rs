@@ -32,6 +32,7 @@ pub mod doex;
 #[cfg(feature = "duedex")]
 pub mod duedex;
 mod error;
+mod int;
 mod num;
 pub mod scan;
 mod text;

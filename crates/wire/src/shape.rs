@@ -52,7 +52,7 @@ macro_rules! words {
 /// Declares objects as a venue spells them, in the order it writes their fields.
 ///
 /// `field?: T` is an `Option<T>`: read from a value, from `null` or from nothing, and left out when it is nothing.
-/// A number is nothing as `""` too. Fields are camel case unless an attribute says otherwise.
+/// A number is nothing as `""` too, and a whole number (`u64`, `i64`) may come as its text. Fields are camel case unless an attribute says otherwise.
 macro_rules! shapes {
     ($($(#[$meta:meta])* $name:ident { $($fields:tt)* })+) => {
         $(shapes! { @fields [$(#[$meta])* $name] [] $($fields)* })+
@@ -62,6 +62,34 @@ macro_rules! shapes {
             $(#[$meta])*
             #[serde(default, deserialize_with = "crate::Num::optional", skip_serializing_if = "Option::is_none")]
             pub $field: Option<$crate::Num<'a>>,
+        ] $($rest)* }
+    };
+    (@fields $head:tt [$($done:tt)*] $(#[$meta:meta])* $field:ident?: u64, $($rest:tt)*) => {
+        shapes! { @fields $head [$($done)*
+            $(#[$meta])*
+            #[serde(default, deserialize_with = "crate::int::optional", skip_serializing_if = "Option::is_none")]
+            pub $field: Option<u64>,
+        ] $($rest)* }
+    };
+    (@fields $head:tt [$($done:tt)*] $(#[$meta:meta])* $field:ident?: i64, $($rest:tt)*) => {
+        shapes! { @fields $head [$($done)*
+            $(#[$meta])*
+            #[serde(default, deserialize_with = "crate::int::optional", skip_serializing_if = "Option::is_none")]
+            pub $field: Option<i64>,
+        ] $($rest)* }
+    };
+    (@fields $head:tt [$($done:tt)*] $(#[$meta:meta])* $field:ident: u64, $($rest:tt)*) => {
+        shapes! { @fields $head [$($done)*
+            $(#[$meta])*
+            #[serde(deserialize_with = "crate::int::required")]
+            pub $field: u64,
+        ] $($rest)* }
+    };
+    (@fields $head:tt [$($done:tt)*] $(#[$meta:meta])* $field:ident: i64, $($rest:tt)*) => {
+        shapes! { @fields $head [$($done)*
+            $(#[$meta])*
+            #[serde(deserialize_with = "crate::int::required")]
+            pub $field: i64,
         ] $($rest)* }
     };
     (@fields $head:tt [$($done:tt)*] $(#[$meta:meta])* $field:ident?: $type:ty, $($rest:tt)*) => {

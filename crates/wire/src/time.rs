@@ -9,7 +9,7 @@ use venuekit_types::UnixNanos;
 
 /// An instant that is written as `2019-05-30T00:00:00.000Z`, always with three digits, rounded down.
 ///
-/// It is read with a fraction of zero to nine digits, or from Unix milliseconds as an integer.
+/// It is read with a fraction of zero to nine digits, or from Unix milliseconds, quoted or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub UnixNanos);
 
@@ -130,7 +130,10 @@ impl<'de> Deserialize<'de> for Time {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
-                text.parse().map_err(E::custom)
+                match text.parse::<i64>() {
+                    Ok(millis) => self.visit_i64(millis),
+                    Err(_) => text.parse().map_err(E::custom),
+                }
             }
 
             fn visit_i64<E: Error>(self, millis: i64) -> Result<Time, E> {
@@ -207,13 +210,13 @@ mod tests {
     #[test]
     fn reads_both_forms_and_writes_its_own() {
         let instant = UnixNanos(1_559_174_400_123_000_000);
-        for json in ["\"2019-05-30T00:00:00.123Z\"", "1559174400123"] {
+        for json in ["\"2019-05-30T00:00:00.123Z\"", "1559174400123", "\"1559174400123\""] {
             assert_eq!(crate::parse(json.as_bytes()), Ok(Time(instant)));
             assert_eq!(crate::parse(json.as_bytes()), Ok(Millis(instant)));
         }
         assert_eq!(serde_json::to_string(&Time(instant)).expect("valid"), "\"2019-05-30T00:00:00.123Z\"");
         assert_eq!(serde_json::to_string(&Millis(instant)).expect("valid"), "1559174400123");
-        for json in ["1.5", "1e3", "null", "true", "\"1559174400123\"", "9223372036854775807", "-1e400", "[]"]
+        for json in ["1.5", "1e3", "null", "true", "\"1559174400.1\"", "9223372036854775807", "-1e400", "[]"]
         {
             assert!(crate::parse::<Time>(json.as_bytes()).is_err(), "{json}");
         }

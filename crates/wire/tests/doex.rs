@@ -213,7 +213,7 @@ fn private_routes() {
     check::<Vec<Position<'_>>>(&format!("[{position}]"));
     let number = position.replace("\"10\"", "10");
     let number: Position<'_> = parse(number.as_bytes()).expect("a bare number");
-    assert_eq!(number.leverage, Num::bare("10"));
+    assert_eq!(number.leverage, Some(Num::bare("10")));
     check::<Vec<CopyPosition<'_>>>(
         r#"[{"copyId":1,"leadTraderId":2,"leadTraderName":"Zoë","mirrorRatio":"0.1","symbol":"BTCUSDT",
         "positionAmt":"0.05","entryPrice":"27123.45","markPrice":"27124.50","unrealizedPnl":"0.0525",

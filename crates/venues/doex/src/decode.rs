@@ -1,59 +1,25 @@
 //! What Doex says: frames of its streams, and answers. Total: whatever arrives becomes an event or a fault.
 
+mod account;
 mod answer;
 mod rows;
 
 pub(crate) use answer::answer;
 
 use venuekit_book::Ids;
-use venuekit_types::{Instrument, Level, NumError, Price, Qty, UnixNanos, parse_scaled};
+use venuekit_types::{Instrument, UnixNanos};
+use venuekit_venue::read::{self, Unfit};
 use venuekit_venue::{
-    AckOf, Body, BookBody, Broken, BrokenWhy, Channel, Control, Data, DataKind, Event, EventBuf, Fault,
-    LevelSpan, MarketId, Place, Row, Topic,
+    AckOf, Body, BookBody, BrokenWhy, Channel, Control, Data, DataKind, Event, EventBuf, LevelSpan, MarketId,
+    Place, Row, Topic,
 };
 use venuekit_wire::doex::{OrderEvent, ServerFrame, Wallet};
-use venuekit_wire::scan::{self, ScanError};
+use venuekit_wire::scan;
 use venuekit_wire::usual::{Cursor, Unusual};
 use venuekit_wire::{RawValue, Text, WireError};
 
-use crate::fault::{self, clip, unreadable};
+use crate::fault;
 use crate::spec::{FUTURES, Profile};
-
-/// Why something does not read.
-pub(crate) struct Unfit {
-    why: BrokenWhy,
-    detail: String,
-}
-
-impl Unfit {
-    fn new(why: BrokenWhy, detail: &str) -> Unfit {
-        Unfit { why, detail: clip(detail).to_owned() }
-    }
-
-    fn fault(self) -> Fault {
-        unreadable(self.detail)
-    }
-
-    fn broken(self, topic: Option<Topic>) -> Event {
-        Event::Broken(Broken { why: self.why, detail: self.detail, topic })
-    }
-}
-
-impl From<ScanError> for Unfit {
-    fn from(error: ScanError) -> Unfit {
-        Unfit::new(BrokenWhy::Shape, &error.to_string())
-    }
-}
-
-impl From<NumError> for Unfit {
-    fn from(error: NumError) -> Unfit {
-        let why = match error {
-            NumError::OutOfRange | NumError::TooFine { .. } => BrokenWhy::Number,
-            NumError::Empty | NumError::Syntax { .. } => BrokenWhy::Shape,
-        };
-        Unfit::new(why, &error.to_string())
-    }
-}
 
 /// What a message of one market says.
 struct Told {
@@ -226,7 +192,7 @@ fn of_market(
     read: impl FnOnce(MarketId, &Instrument, &mut EventBuf) -> Result<Told, Unfit>,
 ) -> Event {
     let Some((market, instrument)) = place.catalog.find(symbol) else {
-        return Unfit::new(BrokenWhy::UnknownMarket, symbol).broken(None);
+        return Unfit::market(symbol).broken(None);
     };
     let topic = Topic::of(channel, market);
     match read(market, instrument, out) {
@@ -244,7 +210,7 @@ fn of_account(
     read: impl FnOnce(MarketId, &Instrument) -> Result<Row, Unfit>,
 ) -> Event {
     let Some((market, instrument)) = place.catalog.find(symbol) else {
-        return Unfit::new(BrokenWhy::UnknownMarket, symbol).broken(None);
+        return Unfit::market(symbol).broken(None);
     };
     match read(market, instrument) {
         Ok(row) => account(channel, at, out.put_rows([row])),
@@ -265,11 +231,9 @@ fn levels(
     out: &mut EventBuf,
 ) -> Result<BookBody, Unfit> {
     let mut side = |json: &RawValue| -> Result<LevelSpan, Unfit> {
-        out.put_levels(scan::levels(json.get()).map(|row| {
-            let (price, qty) = row?;
-            let price = Price(parse_scaled(price.as_bytes(), instrument.price_scale)?);
-            Ok(Level { price, qty: Qty(parse_scaled(qty.as_bytes(), instrument.qty_scale)?) })
-        }))
+        out.put_levels(
+            scan::levels(json.get()).map(|row| Ok(read::level(row.map_err(Unfit::shape)?, instrument)?)),
+        )
     };
     Ok(BookBody { bids: side(bids)?, asks: side(asks)?, checksum: None })
 }

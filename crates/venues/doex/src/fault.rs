@@ -1,8 +1,7 @@
 //! The venue's refusals as faults: who must act, and whether trying again can help. The codes stand in the profile.
 
-use core::time::Duration;
-
-use venuekit_venue::{Fault, FaultKind, HttpReply, Retry};
+use venuekit_venue::read::clip;
+use venuekit_venue::{Fault, FaultKind, HttpReply};
 use venuekit_wire::doex::ApiError;
 
 use crate::spec::Profile;
@@ -18,12 +17,7 @@ pub(crate) fn body<'a>(profile: &Profile, reply: &HttpReply<'a>) -> Result<&'a [
 /// A refusal on a stream.
 pub(crate) fn of_stream(profile: &Profile, error: &ApiError<'_>) -> Fault {
     let kind = profile.kind_of(error.code).unwrap_or(FaultKind::BadRequest);
-    Fault { kind, code: Some(error.code), text: clip(&error.msg).to_owned(), retry: retry(kind, None) }
-}
-
-/// An answer that is no JSON we know, or lacks what it must have.
-pub(crate) fn unreadable(reason: impl core::fmt::Display) -> Fault {
-    Fault { kind: FaultKind::Unreadable, code: None, text: reason.to_string(), retry: Retry::Never }
+    Fault { kind, code: Some(error.code), text: clip(&error.msg).to_owned(), retry: kind.retry(None) }
 }
 
 fn of_reply(profile: &Profile, reply: &HttpReply<'_>) -> Fault {
@@ -48,24 +42,5 @@ fn of_reply(profile: &Profile, reply: &HttpReply<'_>) -> Fault {
             _ => FaultKind::Unreadable,
         }),
     };
-    Fault { kind, code, text, retry: retry(kind, retry_after(reply)) }
-}
-
-fn retry(kind: FaultKind, after: Option<Duration>) -> Retry {
-    match kind {
-        FaultKind::RateLimited | FaultKind::Banned | FaultKind::Unavailable => {
-            Retry::After(after.unwrap_or_default())
-        }
-        FaultKind::Clock => Retry::Resync,
-        _ => Retry::Never,
-    }
-}
-
-fn retry_after(reply: &HttpReply<'_>) -> Option<Duration> {
-    reply.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// The venue's own words, as much of them as a log line wants.
-pub(crate) fn clip(text: &str) -> &str {
-    &text[..text.floor_char_boundary(200)]
+    Fault { kind, code, text, retry: kind.retry(reply.retry_after()) }
 }

@@ -15,7 +15,7 @@ use venuekit_venue::spec::{
     PrivateModel, PrivateSpec, Rate, Refusal, Resync, RowIds, SignScheme, SnapshotSource, SocketLimits,
     SocketSpec, Spec, SubscribeSpec, Window,
 };
-use venuekit_venue::{AskKind, Channel, Interval, Wallet};
+use venuekit_venue::{AskKind, Channel, Interval, OrderType, Wallet};
 
 pub(crate) use profile::{DEFAULT, Profile};
 pub use profile::{Fact, ProfileError};
@@ -78,6 +78,10 @@ fn spec(profile: &Profile, product: usize) -> Spec {
         orders: Some(OrderSpec {
             ack: OrderAck::Result,
             client_id: ClientId::Unique,
+            client_id_max: count(profile.orders.client_id_max),
+            types: vec![OrderType::Limit, OrderType::Market, OrderType::StopMarket, OrderType::StopLimit],
+            triggers: Vec::new(),
+            reduce_only: futures,
             dead_man: DeadMan::Countdown,
         }),
         private: PrivateSpec {
@@ -88,7 +92,7 @@ fn spec(profile: &Profile, product: usize) -> Spec {
         },
         wallets: if futures { vec![Wallet::Futures] } else { vec![Wallet::Spot, Wallet::Margin] },
         asks: asks(futures),
-        paging: paging(profile, PRODUCTS[product]),
+        paging: paging(profile, futures),
         numbers: Numbers { read: NumberForm::Text, write: NumberForm::Text },
     }
 }
@@ -186,20 +190,33 @@ fn budgets(profile: &Profile) -> Vec<Budget> {
     ]
 }
 
-/// What can be asked of a product.
+/// What can be asked of a product. Deposits, withdrawals and transfers are the account's and stand with spot, where
+/// deposits arrive; copies are positions of futures.
 fn asks(futures: bool) -> Vec<AskKind> {
-    use AskKind::{Candles, Depth, Instruments, Mark, Time, Trades};
-    let mut asks = vec![Instruments, Time, Depth, Trades, Candles];
-    asks.extend(futures.then_some(Mark));
+    use AskKind::{
+        Balances, Cancel, CancelAll, Candles, CopyPositions, CopyTrades, Countdown, Deposits, Depth,
+        DropToken, Fees, Fills, Instruments, Mark, OpenOrders, OpenToken, Order, OrderHistory, Permissions,
+        Place, Positions, RenewToken, Time, Trades, Transfers, Withdrawals,
+    };
+    let mut asks = vec![Instruments, Time, Depth, Trades, Candles, Permissions, Fees, Balances];
+    asks.extend([OpenOrders, Order, OrderHistory, Fills, OpenToken, RenewToken, DropToken]);
+    asks.extend([Place, Cancel, CancelAll, Countdown]);
+    if futures {
+        asks.extend([Mark, Positions, CopyPositions, CopyTrades]);
+    } else {
+        asks.extend([Deposits, Withdrawals, Transfers]);
+    }
     asks
 }
 
-/// Both history routes of a product, by ascending id.
-fn paging(profile: &Profile, product: &str) -> Vec<PagingSpec> {
-    [(AskKind::OrderHistory, "orders_history"), (AskKind::Fills, "fills")]
-        .into_iter()
-        .filter(|(_, name)| profile.route(product, name).is_some())
-        .map(|(ask, _)| PagingSpec {
+/// All histories of a product, by ascending id.
+fn paging(profile: &Profile, futures: bool) -> Vec<PagingSpec> {
+    use AskKind::{CopyTrades, Deposits, Fills, OrderHistory, Transfers, Withdrawals};
+    let own: &[AskKind] = if futures { &[CopyTrades] } else { &[Deposits, Withdrawals, Transfers] };
+    [OrderHistory, Fills]
+        .iter()
+        .chain(own)
+        .map(|&ask| PagingSpec {
             ask,
             paging: Paging::IdUp,
             page: profile.history.page.get(),

@@ -2,9 +2,9 @@
 
 use venuekit_types::{Fixed, Instrument, Kind, NumError, Price, Qty, Scale, Status, Symbol, SymbolError};
 use venuekit_venue::BrokenWhy;
+use venuekit_venue::read::clip;
 use venuekit_wire::{Num, WireError, doex};
 
-use crate::fault::clip;
 use crate::spec::FUTURES;
 
 /// Why one instrument of a list cannot be taken.

@@ -1,64 +1,23 @@
 //! What DueDEX says: frames of the feed, and answers. Total: whatever arrives becomes an event or a fault.
 
+mod answer;
 mod rows;
 
+pub(crate) use answer::answer;
+
 use venuekit_book::Ids;
-use venuekit_types::{Instrument, Level, NumError, Price, Qty, UnixNanos, parse_scaled};
+use venuekit_types::Instrument;
+use venuekit_venue::read::{self, Unfit, clip};
 use venuekit_venue::{
-    AckOf, Ask, Body, BookBody, Broken, BrokenWhy, Candle, Channel, Control, Data, DataKind, Event, EventBuf,
-    Fault, HttpReply, Interval, LevelSpan, MarketId, Place, Row, Topic,
+    AckOf, Body, BookBody, BrokenWhy, Channel, Control, Data, DataKind, Event, EventBuf, LevelSpan, MarketId,
+    Place, Row, Topic,
 };
 use venuekit_wire::duedex::{self, Message, Orderbook, Payload, ServerFrame, Subscription};
-use venuekit_wire::scan::{self, ScanError};
+use venuekit_wire::scan;
 use venuekit_wire::usual::{Cursor, Unusual};
-use venuekit_wire::{Num, RawValue, Text, Time, WireError};
+use venuekit_wire::{RawValue, Text, Time, WireError};
 
-use crate::fault::{self, clip, unreadable};
 use crate::spec::CHANNELS;
-use crate::symbol;
-
-/// Why something does not read.
-pub(crate) struct Unfit {
-    why: BrokenWhy,
-    detail: String,
-}
-
-impl Unfit {
-    fn new(why: BrokenWhy, detail: &str) -> Unfit {
-        Unfit { why, detail: clip(detail).to_owned() }
-    }
-
-    fn fault(self) -> Fault {
-        unreadable(self.detail)
-    }
-
-    fn broken(self, topic: Option<Topic>) -> Event {
-        Event::Broken(Broken { why: self.why, detail: self.detail, topic })
-    }
-}
-
-/// Of a payload, which is known to be JSON by then.
-impl From<WireError> for Unfit {
-    fn from(error: WireError) -> Unfit {
-        Unfit::new(BrokenWhy::Shape, &error.to_string())
-    }
-}
-
-impl From<ScanError> for Unfit {
-    fn from(error: ScanError) -> Unfit {
-        Unfit::new(BrokenWhy::Shape, &error.to_string())
-    }
-}
-
-impl From<NumError> for Unfit {
-    fn from(error: NumError) -> Unfit {
-        let why = match error {
-            NumError::OutOfRange | NumError::TooFine { .. } => BrokenWhy::Number,
-            NumError::Empty | NumError::Syntax { .. } => BrokenWhy::Shape,
-        };
-        Unfit::new(why, &error.to_string())
-    }
-}
 
 /// Reads one frame.
 pub(crate) fn decode(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
@@ -163,9 +122,9 @@ fn data(place: Place<'_>, message: &Message<'_>, out: &mut EventBuf) -> Event {
     };
     let market = match &message.instrument {
         _ if channel.is_private() => None,
-        None => return Unfit::new(BrokenWhy::Shape, "missing field `instrument`").broken(None),
+        None => return Unfit::shape("missing field `instrument`").broken(None),
         Some(name) => match place.catalog.find(name) {
-            None => return Unfit::new(BrokenWhy::UnknownMarket, name).broken(None),
+            None => return Unfit::market(name).broken(None),
             known => known,
         },
     };
@@ -192,7 +151,7 @@ fn body(
     out: &mut EventBuf,
 ) -> Result<Body, Unfit> {
     let whole = message.kind == duedex::DataKind::Snapshot;
-    match (message.payload()?, market) {
+    match (message.payload().map_err(Unfit::shape)?, market) {
         (Payload::Level2(book), Some((_, instrument))) => Ok(Body::Book(levels(&book, instrument, out)?)),
         (Payload::Ticker(ticker), Some((market, instrument))) => {
             is_of(message, &ticker.instrument)?;
@@ -204,7 +163,9 @@ fn body(
             rows::trade(market, instrument, trade, out).map(Some)
         }),
         (Payload::Orders(orders), _) => collect(out, &orders, |out, order| {
-            known(place, &order.instrument, out).map(|(market, _)| rows::order(market, order)).transpose()
+            known(place, &order.instrument, out)
+                .map(|(market, instrument)| rows::order(market, instrument, order))
+                .transpose()
         }),
         (Payload::Positions(positions), _) => collect(out, &positions, |out, position| {
             known(place, &position.instrument, out)
@@ -230,11 +191,9 @@ fn levels(
     out: &mut EventBuf,
 ) -> Result<BookBody, Unfit> {
     let mut side = |json: &RawValue| -> Result<LevelSpan, Unfit> {
-        out.put_levels(scan::levels(json.get()).map(|row| {
-            let (price, size) = row?;
-            let price = Price(parse_scaled(price.as_bytes(), instrument.price_scale)?);
-            Ok(Level { price, qty: Qty(parse_scaled(size.as_bytes(), instrument.qty_scale)?) })
-        }))
+        out.put_levels(
+            scan::levels(json.get()).map(|row| Ok(read::level(row.map_err(Unfit::shape)?, instrument)?)),
+        )
     };
     Ok(BookBody { bids: side(book.bids)?, asks: side(book.asks)?, checksum: None })
 }
@@ -244,7 +203,7 @@ fn is_of(message: &Message<'_>, instrument: &Text<'_>) -> Result<(), Unfit> {
     if message.instrument.as_ref() == Some(instrument) {
         return Ok(());
     }
-    Err(Unfit::new(BrokenWhy::Shape, &format!("a row of {}", clip(instrument))))
+    Err(Unfit::shape(format!("a row of {}", clip(instrument))))
 }
 
 /// The market of a row in a message of the whole account. One we do not know is complained of by itself: the
@@ -252,7 +211,7 @@ fn is_of(message: &Message<'_>, instrument: &Text<'_>) -> Result<(), Unfit> {
 fn known<'a>(place: Place<'a>, name: &str, out: &mut EventBuf) -> Option<(MarketId, &'a Instrument)> {
     let market = place.catalog.find(name);
     if market.is_none() {
-        out.events.push(Unfit::new(BrokenWhy::UnknownMarket, name).broken(None));
+        out.events.push(Unfit::market(name).broken(None));
     }
     market
 }
@@ -276,93 +235,10 @@ fn collect<T>(
     Ok(Body::Rows(start..out.rows.len()))
 }
 
-/// Reads the answer to a request.
-pub(crate) fn answer(
-    place: Place<'_>,
-    ask: &Ask,
-    reply: &HttpReply<'_>,
-    out: &mut EventBuf,
-) -> Result<(), Fault> {
-    let data = match ask {
-        Ask::Candles { market, interval, from, to } => {
-            let wanted = from.0..to.0;
-            let rows = candles(*market, *interval, fault::body(reply)?)?;
-            let body = out.put_rows(
-                rows.into_iter().filter(|candle| wanted.contains(&candle.open_at.0)).map(Row::Candle),
-            );
-            (Topic::of(Channel::Candles(*interval), *market), DataKind::Update, body)
-        }
-        Ask::Ticker { market } => {
-            let ticker: duedex::Ticker<'_> = typed(fault::data(reply)?)?;
-            let instrument = match place.catalog.find(&ticker.instrument) {
-                Some((known, instrument)) if known == *market => instrument,
-                _ => return Err(unreadable(format!("the ticker of {}", clip(&ticker.instrument)))),
-            };
-            let row = rows::ticker(*market, instrument, &ticker, true).map_err(Unfit::fault)?;
-            (Topic::of(Channel::Ticker, *market), DataKind::Snapshot, out.put_rows([row]))
-        }
-        Ask::Instruments => return instruments(fault::data(reply)?, out),
-        _ => {
-            return Err(unreadable("an answer to what was never asked"));
-        }
-    };
-    let (topic, kind, body) = data;
-    out.events.push(Event::Data(Data { topic, kind, ids: None, at: None, body }));
-    Ok(())
-}
-
-fn typed<'a, T: serde::Deserialize<'a>>(data: Option<&'a RawValue>) -> Result<T, Fault> {
-    let data = data.ok_or_else(|| unreadable("an answer without `data`"))?;
-    venuekit_wire::parse(data.get().as_bytes()).map_err(unreadable)
-}
-
-/// One instrument that does not read costs itself alone.
-fn instruments(data: Option<&RawValue>, out: &mut EventBuf) -> Result<(), Fault> {
-    for terms in typed::<Vec<&RawValue>>(data)? {
-        match symbol::instrument(terms.get()) {
-            Ok(instrument) => out.instruments.push(instrument),
-            Err(error) => out.events.push(Unfit::new(BrokenWhy::Shape, &error.to_string()).broken(None)),
-        }
-    }
-    Ok(())
-}
-
-/// Candles by column. Only the last can still change; a body that is empty or not `ok` holds none.
-fn candles(market: MarketId, interval: Interval, body: &[u8]) -> Result<Vec<Candle>, Fault> {
-    if body.is_empty() {
-        return Ok(Vec::new());
-    }
-    let bars: duedex::Bars<'_> = venuekit_wire::parse(body).map_err(unreadable)?;
-    if bars.s != "ok" {
-        return Ok(Vec::new());
-    }
-    let columns = [&bars.o, &bars.h, &bars.l, &bars.c, &bars.v];
-    if columns.iter().any(|column| column.len() != bars.t.len()) {
-        return Err(unreadable("columns of different lengths"));
-    }
-    let mut rows = Vec::with_capacity(bars.t.len());
-    for (at, &seconds) in bars.t.iter().enumerate() {
-        let number = |column: &[Num<'_>]| rows::decimal(&column[at]).map_err(Unfit::fault);
-        rows.push(Candle {
-            market,
-            interval,
-            open_at: UnixNanos::from_millis(seconds.saturating_mul(1000)),
-            open: number(&bars.o)?,
-            high: number(&bars.h)?,
-            low: number(&bars.l)?,
-            close: number(&bars.c)?,
-            volume: number(&bars.v)?,
-            trades: None,
-            closed: at + 1 < bars.t.len(),
-        });
-    }
-    Ok(rows)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use venuekit_venue::Catalog;
+    use venuekit_venue::{Ask, Catalog, HttpReply};
 
     #[test]
     fn the_venue_writes_books_in_the_usual_way() {

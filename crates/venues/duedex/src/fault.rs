@@ -3,11 +3,13 @@
 //! **Source**: ccxt's exception map for DueDEX, the only table of codes there is; codes 10056 and 10117 were seen
 //! live. The venue's own document names success alone.
 
-use core::time::Duration;
-
 use serde_json::value::RawValue;
-use venuekit_venue::{Fault, FaultKind, HttpReply, Retry};
+use venuekit_venue::read::clip;
+use venuekit_venue::{Fault, FaultKind, HttpReply};
 use venuekit_wire::{WireError, duedex};
+
+/// No orders to cancel.
+pub(crate) const NO_ORDERS: i64 = 10118;
 
 /// Takes the data out of an answer's envelope; nothing where the route has nothing to say.
 pub(crate) fn data<'a>(reply: &HttpReply<'a>) -> Result<Option<&'a RawValue>, Fault> {
@@ -24,11 +26,6 @@ pub(crate) fn body<'a>(reply: &HttpReply<'a>) -> Result<&'a [u8], Fault> {
         return Ok(reply.body);
     }
     Err(of(reply, venuekit_wire::parse(reply.body)))
-}
-
-/// An answer that is no JSON we know, or lacks what it must have.
-pub(crate) fn unreadable(reason: impl core::fmt::Display) -> Fault {
-    Fault { kind: FaultKind::Unreadable, code: None, text: reason.to_string(), retry: Retry::Never }
 }
 
 fn is_success(status: u16) -> bool {
@@ -58,23 +55,7 @@ fn of(reply: &HttpReply<'_>, answer: Result<duedex::Answer<'_>, WireError>) -> F
             _ => FaultKind::Unreadable,
         }),
     };
-    let retry = match kind {
-        FaultKind::RateLimited | FaultKind::Banned | FaultKind::Unavailable => {
-            Retry::After(retry_after(reply).unwrap_or_default())
-        }
-        FaultKind::Clock => Retry::Resync,
-        _ => Retry::Never,
-    };
-    Fault { kind, code, text, retry }
-}
-
-fn retry_after(reply: &HttpReply<'_>) -> Option<Duration> {
-    reply.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// The venue's own words, as much of them as a log line wants.
-pub(crate) fn clip(text: &str) -> &str {
-    &text[..text.floor_char_boundary(200)]
+    Fault { kind, code, text, retry: kind.retry(reply.retry_after()) }
 }
 
 /// What a code means; an unknown one is the caller's, since that is what most of them are.

@@ -9,7 +9,7 @@ use venuekit_venue::spec::{
     PrivateModel, PrivateSpec, Proof, Refusal, Resync, RowIds, SignScheme, SnapshotSource, SocketLimits,
     SocketSpec, Spec, SubscribeSpec, Window,
 };
-use venuekit_venue::{AskKind, Channel, Wallet};
+use venuekit_venue::{AskKind, Channel, OrderType, TriggerBy, Wallet};
 
 /// Every channel is counted: the update after a snapshot or an update is one more, and nothing else is right.
 const STEP: Linkage = Linkage::Step { first: StepFirst::Next, restart: None, stale: StaleStep::Desync };
@@ -27,6 +27,9 @@ pub(crate) const CHANNELS: [(Channel, &str); 7] = [
 
 /// The name of the website's origin.
 pub(crate) const SITE: &str = "site";
+
+/// Orders on one page of their history, at most.
+pub(crate) const PAGE: u32 = 100;
 
 pub(crate) fn spec() -> Spec {
     Spec {
@@ -92,6 +95,10 @@ pub(crate) fn spec() -> Spec {
         orders: Some(OrderSpec {
             ack: OrderAck::Accepted,
             client_id: ClientId::Unique,
+            client_id_max: 36,
+            types: OrderType::ALL.into(),
+            triggers: vec![TriggerBy::Last, TriggerBy::Index, TriggerBy::Mark],
+            reduce_only: true,
             dead_man: DeadMan::None,
         }),
         private: PrivateSpec {
@@ -101,15 +108,26 @@ pub(crate) fn spec() -> Spec {
             fills: PrivateModel::SnapshotDelta { numbered: true },
         },
         wallets: vec![Wallet::Futures],
-        asks: vec![AskKind::Instruments, AskKind::Ticker, AskKind::Candles],
+        asks: asks(),
         paging: vec![PagingSpec {
             ask: AskKind::OrderHistory,
             paging: Paging::Offset,
-            page: 100,
+            page: PAGE,
             span: None,
         }],
-        numbers: Numbers { read: NumberForm::Either, write: NumberForm::Text },
+        numbers: Numbers { read: NumberForm::Either, write: NumberForm::Token },
     }
+}
+
+/// Balances, positions and open orders can be read; fills and movements are told by no route.
+fn asks() -> Vec<AskKind> {
+    use AskKind::{
+        Amend, Balances, Cancel, CancelAll, Candles, Instruments, MoveMargin, OpenOrders, Order,
+        OrderHistory, Place, Positions, SetLeverage, SetRiskLimit, Ticker,
+    };
+    let mut asks = vec![Instruments, Ticker, Candles, Balances, Positions, OpenOrders, Order, OrderHistory];
+    asks.extend([Place, Amend, Cancel, CancelAll, SetLeverage, SetRiskLimit, MoveMargin]);
+    asks
 }
 
 fn stepped(channel: Channel, name: &str) -> ChannelSpec {

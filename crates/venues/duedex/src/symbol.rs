@@ -1,9 +1,8 @@
 //! The venue's instruments as ours: `BTCUSD` is `BTC/USD:BTC`, `BTCUSDT` is `BTC/USDT:USDT`.
 
 use venuekit_types::{Instrument, Kind, NumError, Price, Qty, Scale, Status, Symbol, SymbolError};
+use venuekit_venue::read::clip;
 use venuekit_wire::{WireError, duedex};
-
-use crate::fault::clip;
 
 /// Why one instrument of a list cannot be taken.
 #[derive(Debug, thiserror::Error)]

@@ -1,22 +1,49 @@
 //! What an account reads of itself over REST.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{MarginMode, MovementStatus, Side, Wallet};
+use crate::text::null_as_empty;
 use crate::{Hidden, Millis, Num, Text};
+
+/// The answer of a wallet's route with its rows left raw, so that one that does not read costs itself alone.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Assets<'a> {
+    /// One row per asset: [`Asset`], [`MarginAsset`] or [`FuturesAsset`].
+    #[serde(borrow)]
+    pub assets: Vec<&'a RawValue>,
+}
+
+/// [`Fees`] with its rows left raw.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RawFees<'a> {
+    /// The account's tier.
+    #[serde(borrow, default, deserialize_with = "Num::optional")]
+    pub tier: Option<Num<'a>>,
+    /// What it traded in 30 days.
+    #[serde(rename = "volume30d", default, deserialize_with = "Num::optional")]
+    pub volume_30d: Option<Num<'a>>,
+    /// Rows of [`PairFee`].
+    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    pub pairs: Vec<&'a RawValue>,
+    /// Rows of [`FeeTier`].
+    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    pub tiers: Vec<&'a RawValue>,
+}
 
 /// Answer of `GET /v1/account/permissions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Permissions {
     /// Whether the key may read.
-    pub read: bool,
+    pub read: Option<bool>,
     /// Whether the key may order and cancel.
-    pub trade: bool,
+    pub trade: Option<bool>,
     /// Whether the key may take money out.
-    pub withdraw: bool,
+    pub withdraw: Option<bool>,
     /// Whether the key works from known addresses only.
-    pub ip_restricted: bool,
+    pub ip_restricted: Option<bool>,
 }
 
 shapes! {
@@ -59,9 +86,9 @@ shapes! {
         /// Held by orders.
         locked: Num<'a>,
         /// Owed, without interest.
-        borrowed: Num<'a>,
+        borrowed?: Num<'a>,
         /// Owed on top.
-        interest: Num<'a>,
+        interest?: Num<'a>,
     }
 
     /// The futures wallet.
@@ -75,15 +102,15 @@ shapes! {
         /// Which one.
         asset: Text<'a>,
         /// Without unrealised profit.
-        wallet_balance: Num<'a>,
+        wallet_balance?: Num<'a>,
         /// Free to use.
         available_balance: Num<'a>,
         /// At the mark.
-        unrealized_pnl: Num<'a>,
+        unrealized_pnl?: Num<'a>,
         /// Held by open orders.
-        order_margin: Num<'a>,
+        order_margin?: Num<'a>,
         /// Held by positions.
-        position_margin: Num<'a>,
+        position_margin?: Num<'a>,
     }
 
     /// A futures position.
@@ -93,23 +120,23 @@ shapes! {
         /// Negative is short.
         position_amt: Num<'a>,
         /// Average price of entry.
-        entry_price: Num<'a>,
+        entry_price?: Num<'a>,
         /// The mark price.
-        mark_price: Num<'a>,
+        mark_price?: Num<'a>,
         /// Where it is liquidated; absent when nowhere.
         liquidation_price?: Num<'a>,
         /// Value over margin.
-        leverage: Num<'a>,
+        leverage?: Num<'a>,
         /// What stands behind it.
-        margin_mode: MarginMode<'a>,
+        margin_mode?: MarginMode<'a>,
         /// Of isolated positions.
         isolated_margin?: Num<'a>,
         /// At the mark.
-        unrealized_pnl: Num<'a>,
+        unrealized_pnl?: Num<'a>,
         /// Of the value.
         maint_margin_rate?: Num<'a>,
         /// When it last changed.
-        update_time: Millis,
+        update_time?: Millis,
     }
 
     /// A position that mirrors another trader's.
@@ -119,7 +146,7 @@ shapes! {
         /// Who is copied.
         lead_trader_id: u64,
         /// Who is copied, for display.
-        lead_trader_name: Text<'a>,
+        lead_trader_name?: Text<'a>,
         /// Own size over theirs.
         mirror_ratio: Num<'a>,
         /// Where.
@@ -127,11 +154,11 @@ shapes! {
         /// Negative is short.
         position_amt: Num<'a>,
         /// Average price of entry.
-        entry_price: Num<'a>,
+        entry_price?: Num<'a>,
         /// The mark price.
-        mark_price: Num<'a>,
+        mark_price?: Num<'a>,
         /// At the mark.
-        unrealized_pnl: Num<'a>,
+        unrealized_pnl?: Num<'a>,
         /// When it was opened.
         open_time: Millis,
     }
@@ -171,11 +198,11 @@ shapes! {
         /// How much, without the fee.
         amount: Num<'a>,
         /// What it cost.
-        fee: Num<'a>,
+        fee?: Num<'a>,
         /// On which chain.
-        network: Text<'a>,
+        network?: Text<'a>,
         /// Where to or from.
-        address: Text<'a>,
+        address?: Text<'a>,
         /// On the chain, once it is there.
         tx_id?: Text<'a>,
         /// Where it is.
@@ -202,8 +229,8 @@ shapes! {
 
     /// Answer of `GET /v1/account/fees`.
     Fees {
-        /// The account's tier.
-        tier: u32,
+        /// The account's tier, a number or a word.
+        tier: Num<'a>,
         /// What it traded in 30 days.
         #[serde(rename = "volume30d")]
         volume_30d: Num<'a>,
@@ -226,7 +253,7 @@ shapes! {
     /// What a tier pays.
     FeeTier {
         /// Which one.
-        tier: u32,
+        tier: Num<'a>,
         /// From which volume on.
         #[serde(rename = "minVolume30d")]
         min_volume_30d: Num<'a>,

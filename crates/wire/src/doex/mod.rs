@@ -15,8 +15,8 @@ mod stream;
 mod words;
 
 pub use account::{
-    Asset, CopyPosition, CopyTrade, FeeTier, Fees, FuturesAsset, FuturesBalances, ListenKey, MarginAccount,
-    MarginAsset, Movement, PairFee, Permissions, Position, SpotBalances, Transfer,
+    Asset, Assets, CopyPosition, CopyTrade, FeeTier, Fees, FuturesAsset, FuturesBalances, ListenKey,
+    MarginAccount, MarginAsset, Movement, PairFee, Permissions, Position, RawFees, SpotBalances, Transfer,
 };
 pub use event::{
     BalanceChange, BalanceEvent, BalanceTag, DepthTag, DepthUpdate, Kline, KlineEvent, KlineTag,

@@ -4,6 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{OrderStatus, OrderType, Side, TimeInForce};
+use crate::text::null_as_empty;
 use crate::{Millis, Num, Text};
 
 /// An order.
@@ -16,8 +17,10 @@ pub struct Order<'a> {
     #[serde(borrow)]
     pub symbol: Text<'a>,
     /// The venue's id, unique per symbol and product.
+    #[serde(deserialize_with = "crate::int::required")]
     pub order_id: u64,
     /// The client's own id; `""` when it gave none.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub client_order_id: Text<'a>,
     /// Which way.
     pub side: Side<'a>,
@@ -50,9 +53,9 @@ pub struct Order<'a> {
     /// What the fee is counted in.
     pub fee_asset: Option<Text<'a>>,
     /// When it was accepted.
-    pub time: Millis,
+    pub time: Option<Millis>,
     /// When it last changed.
-    pub update_time: Millis,
+    pub update_time: Option<Millis>,
 }
 
 impl Order<'_> {
@@ -84,8 +87,8 @@ impl Order<'_> {
         out.serialize_field("status", &self.status)?;
         some(out, "fee", &self.fee)?;
         some(out, "feeAsset", &self.fee_asset)?;
-        out.serialize_field("time", &self.time)?;
-        out.serialize_field("updateTime", &self.update_time)
+        some(out, "time", &self.time)?;
+        some(out, "updateTime", &self.update_time)
     }
 }
 
@@ -115,11 +118,11 @@ shapes! {
         /// How much of the base.
         qty: Num<'a>,
         /// How much of the quote.
-        quote_qty: Num<'a>,
+        quote_qty?: Num<'a>,
         /// Negative is a rebate.
         fee: Num<'a>,
         /// What the fee is counted in.
-        fee_asset: Text<'a>,
+        fee_asset?: Text<'a>,
         /// Whether the order was in the book.
         is_maker: bool,
         /// Of futures.

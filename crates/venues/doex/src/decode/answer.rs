@@ -2,6 +2,7 @@
 
 use venuekit_book::Ids;
 use venuekit_types::{Instrument, Price, Qty, UnixNanos};
+use venuekit_venue::read::{Unfit, clip};
 use venuekit_venue::{
     Ask, Body, Candle, Channel, Control, Data, DataKind, Event, EventBuf, Fault, HttpReply, Interval,
     MarketId, Place, Row, TickerPatch, Topic, Trade,
@@ -9,8 +10,8 @@ use venuekit_venue::{
 use venuekit_wire::{RawValue, doex};
 
 use super::rows::{aggressor, decimal, optional};
-use super::{Unfit, levels};
-use crate::fault::{self, clip, unreadable};
+use super::{account, levels};
+use crate::fault;
 use crate::spec::Profile;
 use crate::symbol;
 
@@ -55,23 +56,23 @@ pub(crate) fn answer(
         Ask::Mark { market } => {
             let mark: doex::MarkPrice<'_> = typed(body)?;
             if mark.symbol != known(place, *market)?.venue_symbol.as_str() {
-                return Err(unreadable(format!("the mark of {}", clip(&mark.symbol))));
+                return Err(Fault::unreadable(format!("the mark of {}", clip(&mark.symbol))));
             }
             let body = out.put_rows([mark_row(*market, &mark).map_err(Unfit::fault)?]);
             (Channel::Mark, market, DataKind::Snapshot, None, body)
         }
-        _ => return Err(unreadable("an answer to what was never asked")),
+        ask => return account::answer(place, ask, body, out),
     };
     out.events.push(Event::Data(Data { topic: Topic::of(channel, *market), kind, ids, at: None, body }));
     Ok(())
 }
 
-fn typed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
-    venuekit_wire::parse(body).map_err(unreadable)
+pub(super) fn typed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
+    venuekit_wire::parse(body).map_err(Fault::unreadable)
 }
 
-fn known<'a>(place: Place<'a>, market: MarketId) -> Result<&'a Instrument, Fault> {
-    place.catalog.get(market).ok_or_else(|| unreadable("an answer about a market that is not listed"))
+pub(super) fn known<'a>(place: Place<'a>, market: MarketId) -> Result<&'a Instrument, Fault> {
+    place.catalog.get(market).ok_or_else(|| Fault::unreadable("an answer about a market that is not listed"))
 }
 
 /// One instrument that does not read costs itself alone.

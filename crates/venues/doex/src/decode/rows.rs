@@ -1,26 +1,18 @@
 //! One row of each channel, from the venue's words to ours.
 
 use rust_decimal::Decimal;
-use venuekit_types::{Instrument, NumError, Price, Qty, Side};
+use venuekit_types::{Instrument, Price, Qty, Side};
+use venuekit_venue::read::{self, Unfit};
 use venuekit_venue::{
-    BalancePatch, BrokenWhy, Candle, EventBuf, Fill, Interval, MarketId, OrderPatch, OrderStatus,
+    BalancePatch, Candle, EventBuf, Fill, Interval, MarginMode, MarketId, OrderPatch, OrderStatus,
     PositionPatch, Row, TickerPatch, Trade,
 };
 use venuekit_wire::Num;
 use venuekit_wire::doex;
 
-use super::Unfit;
-
 /// An exact decimal of the digits as they came.
 pub(super) fn decimal(num: &Num<'_>) -> Result<Decimal, Unfit> {
-    match num.parse_fixed() {
-        Ok(fixed) => Ok(fixed.into()),
-        // A decimal holds more digits than an integer of 64 bits.
-        Err(error @ (NumError::OutOfRange | NumError::TooFine { .. })) => {
-            Decimal::from_str_exact(num.as_str()).map_err(|_| error.into())
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(read::decimal(num.as_str())?)
 }
 
 pub(super) fn optional(num: Option<&Num<'_>>) -> Result<Option<Decimal>, Unfit> {
@@ -32,11 +24,11 @@ pub(super) fn aggressor(buyer_is_maker: bool) -> Side {
     if buyer_is_maker { Side::Sell } else { Side::Buy }
 }
 
-fn side(side: &doex::Side<'_>) -> Result<Side, Unfit> {
+pub(super) fn side(side: &doex::Side<'_>) -> Result<Side, Unfit> {
     match side {
         doex::Side::Buy => Ok(Side::Buy),
         doex::Side::Sell => Ok(Side::Sell),
-        doex::Side::Other(word) => Err(Unfit::new(BrokenWhy::Shape, &format!("side {word:?}"))),
+        doex::Side::Other(word) => Err(Unfit::shape(format!("side {word:?}"))),
     }
 }
 
@@ -109,10 +101,12 @@ pub(super) fn order(market: MarketId, order: &doex::Order<'_>) -> Result<Row, Un
     patch.cum_qty = Some(decimal(&order.executed_qty)?);
     patch.avg_px = optional(order.avg_price.as_ref())?.filter(|price| !price.is_zero());
     patch.fee = optional(order.fee.as_ref())?;
+    patch.fee_asset = order.fee_asset.as_ref().filter(|asset| !asset.is_empty()).map(ToString::to_string);
     patch.status = Some(status(&order.status));
+    patch.post_only = order.post_only;
     patch.reduce_only = order.reduce_only;
-    patch.created_at = Some(order.time.0);
-    patch.updated_at = Some(order.update_time.0);
+    patch.created_at = order.time.map(|time| time.0);
+    patch.updated_at = order.update_time.map(|time| time.0);
     Ok(Row::Order(patch))
 }
 
@@ -138,8 +132,8 @@ pub(super) fn fill(market: MarketId, fill: &doex::Fill<'_>) -> Result<Row, Unfit
         price: decimal(&fill.price)?,
         qty: decimal(&fill.qty)?,
         fee: decimal(&fill.fee)?,
-        fee_asset: Some(fill.fee_asset.to_string()),
-        realized_pnl: None,
+        fee_asset: fill.fee_asset.as_ref().filter(|asset| !asset.is_empty()).map(ToString::to_string),
+        realized_pnl: optional(fill.realized_pnl.as_ref())?,
         maker: fill.is_maker,
         at: fill.time.0,
     }))
@@ -152,8 +146,18 @@ pub(super) fn position(market: MarketId, position: &doex::PositionEvent<'_>) -> 
     patch.mark_price = optional(position.mark_price.as_ref())?;
     patch.liquidation_price = optional(position.liquidation_price.as_ref())?;
     patch.leverage = optional(position.leverage.as_ref())?;
+    patch.margin_mode = position.margin_mode.as_ref().and_then(margin_mode);
     patch.unrealized_pnl = optional(position.unrealized_pnl.as_ref())?;
     Ok(Row::Position(patch))
+}
+
+/// A mode that we do not know is not told, and never taken for one of the two.
+pub(super) fn margin_mode(word: &doex::MarginMode<'_>) -> Option<MarginMode> {
+    match word {
+        doex::MarginMode::Cross => Some(MarginMode::Cross),
+        doex::MarginMode::Isolated => Some(MarginMode::Isolated),
+        doex::MarginMode::Other(_) => None,
+    }
 }
 
 /// The wallet is named in every row: spot, margin and futures are separate ledgers.
@@ -161,5 +165,10 @@ pub(super) fn balance(wallet: &doex::Wallet<'_>, change: &doex::BalanceChange<'_
     let mut patch = BalancePatch::new(wallet.as_str().to_owned(), change.asset.to_string());
     patch.free = Some(decimal(&change.free)?);
     patch.locked = Some(decimal(&change.locked)?);
+    if *wallet == doex::Wallet::Futures {
+        // REST tells apart what holds it and the stream does not, so here it stands in one place and nowhere else.
+        patch.order_margin = Some(Decimal::ZERO);
+        patch.position_margin = Some(Decimal::ZERO);
+    }
     Ok(Row::Balance(patch))
 }

@@ -45,6 +45,7 @@ pub(crate) struct Profile {
     pub(crate) signing: Signing,
     pub(crate) budgets: Budgets,
     routes: BTreeMap<String, BTreeMap<String, Route>>,
+    pub(crate) orders: Orders,
     pub(crate) history: History,
     pub(crate) streams: Streams,
     intervals: BTreeMap<String, String>,
@@ -79,6 +80,18 @@ pub(crate) struct Params {
     pub(crate) start_time: String,
     pub(crate) end_time: String,
     pub(crate) limit: String,
+    pub(crate) side: String,
+    pub(crate) r#type: String,
+    pub(crate) time_in_force: String,
+    pub(crate) quantity: String,
+    pub(crate) price: String,
+    pub(crate) stop_price: String,
+    pub(crate) post_only: String,
+    pub(crate) reduce_only: String,
+    pub(crate) order_id: String,
+    pub(crate) client_order_id: String,
+    pub(crate) countdown_ms: String,
+    pub(crate) listen_key: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -99,6 +112,13 @@ pub(crate) struct Route {
     pub(crate) path: String,
     #[serde(default)]
     pub(crate) weight: u32,
+    /// Of what changes something, where the path serves reads too.
+    pub(crate) change_weight: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Orders {
+    pub(crate) client_id_max: NonZeroU32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,26 +1,18 @@
 //! One row of each channel, from the venue's words to ours.
 
 use rust_decimal::Decimal;
-use venuekit_types::{Instrument, NumError, Price, Qty, Side};
+use venuekit_types::{Instrument, Price, Qty, Side};
+use venuekit_venue::read::{self, Unfit};
 use venuekit_venue::{
-    BalancePatch, BrokenWhy, EventBuf, Fill, MarketId, OrderPatch, OrderStatus, PositionPatch, Row,
+    BalancePatch, EventBuf, Fill, MarginMode, MarketId, OrderPatch, OrderStatus, PositionPatch, Row,
     TickerPatch, Trade,
 };
 use venuekit_wire::Num;
 use venuekit_wire::duedex;
 
-use super::Unfit;
-
 /// An exact decimal of the digits as they came.
 pub(super) fn decimal(num: &Num<'_>) -> Result<Decimal, Unfit> {
-    match num.parse_fixed() {
-        Ok(fixed) => Ok(fixed.into()),
-        // A decimal holds more digits than an integer of 64 bits.
-        Err(error @ (NumError::OutOfRange | NumError::TooFine { .. })) => {
-            Decimal::from_str_exact(num.as_str()).map_err(|_| error.into())
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(read::decimal(num.as_str())?)
 }
 
 fn optional(num: Option<&Num<'_>>) -> Result<Option<Decimal>, Unfit> {
@@ -86,7 +78,12 @@ pub(super) fn trade(
     }))
 }
 
-pub(super) fn order(market: MarketId, order: &duedex::Order<'_>) -> Result<Row, Unfit> {
+/// Fees are in the settlement currency, named with the first of them.
+pub(super) fn order(
+    market: MarketId,
+    instrument: &Instrument,
+    order: &duedex::Order<'_>,
+) -> Result<Row, Unfit> {
     let mut patch = OrderPatch::new(market, order.order_id.to_string());
     let client_order_id = order.client_order_id.as_ref().filter(|id| !id.is_empty());
     patch.client_order_id = client_order_id.map(ToString::to_string);
@@ -99,6 +96,7 @@ pub(super) fn order(market: MarketId, order: &duedex::Order<'_>) -> Result<Row, 
     patch.cum_qty = order.filled_size.map(Decimal::from);
     patch.avg_px = nonzero(order.fill_price.as_ref())?;
     patch.fee = optional(order.accumulated_fees.as_ref())?;
+    patch.fee_asset = patch.fee.and(instrument.symbol.settle()).map(str::to_owned);
     patch.status = order.status.as_ref().map(status);
     patch.reduce_only = order.is_close_order;
     patch.created_at = order.create_time.map(|time| time.0);
@@ -134,6 +132,10 @@ pub(super) fn position(market: MarketId, position: &duedex::Position<'_>) -> Res
     patch.mark_price = optional(position.mark_price.as_ref())?;
     patch.liquidation_price = optional(position.liquidation_price.as_ref())?;
     patch.leverage = optional(position.leverage.as_ref())?;
+    // The venue has one word for both: a leverage of zero is cross.
+    patch.margin_mode = patch
+        .leverage
+        .map(|leverage| if leverage.is_zero() { MarginMode::Cross } else { MarginMode::Isolated });
     patch.margin = optional(position.position_margin.as_ref())?;
     patch.unrealized_pnl = optional(position.unrealised_pnl.as_ref())?;
     patch.realized_pnl = optional(position.realised_pnl.as_ref())?;
@@ -158,7 +160,7 @@ pub(super) fn fill(
     fill: &duedex::Execution<'_>,
 ) -> Result<Row, Unfit> {
     let Some(side) = side(&fill.order_side) else {
-        return Err(Unfit::new(BrokenWhy::Shape, &format!("side {:?}", fill.order_side.as_str())));
+        return Err(Unfit::shape(format!("side {:?}", fill.order_side.as_str())));
     };
     Ok(Row::Fill(Fill {
         market,

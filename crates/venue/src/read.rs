@@ -1,0 +1,114 @@
+//! What every adapter needs when it reads: exact numbers, and one way to say that something does not read.
+
+use core::fmt;
+use core::time::Duration;
+
+use rust_decimal::Decimal;
+use venuekit_types::{Instrument, Level, NumError, Price, Qty, parse_fixed, parse_scaled};
+
+use crate::{Broken, BrokenWhy, Event, Fault, FaultKind, HttpReply, Retry, Topic};
+
+/// The longest text of a peer that is kept.
+const TEXT_BYTES_MAX: usize = 200;
+
+/// A peer's own words, as much of them as a log line wants.
+pub fn clip(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
+}
+
+/// Why something does not read: an event where it is one of several, a fault where it was the whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// What was wrong.
+    pub why: BrokenWhy,
+    /// A bounded detail.
+    pub detail: String,
+}
+
+impl Unfit {
+    /// With a detail that is clipped.
+    pub fn new(why: BrokenWhy, detail: &str) -> Unfit {
+        Unfit { why, detail: clip(detail).to_owned() }
+    }
+
+    /// JSON of another shape than was promised.
+    pub fn shape(detail: impl fmt::Display) -> Unfit {
+        Unfit::new(BrokenWhy::Shape, &detail.to_string())
+    }
+
+    /// A market that the catalog does not hold.
+    pub fn market(name: &str) -> Unfit {
+        Unfit::new(BrokenWhy::UnknownMarket, name)
+    }
+
+    /// As a fault: nothing of the answer can be used.
+    pub fn fault(self) -> Fault {
+        Fault::unreadable(self.detail)
+    }
+
+    /// As an event: only this is lost.
+    pub fn broken(self, topic: Option<Topic>) -> Event {
+        Event::Broken(Broken { why: self.why, detail: self.detail, topic })
+    }
+}
+
+impl From<NumError> for Unfit {
+    fn from(error: NumError) -> Unfit {
+        let why = match error {
+            NumError::OutOfRange | NumError::TooFine { .. } => BrokenWhy::Number,
+            NumError::Empty | NumError::Syntax { .. } => BrokenWhy::Shape,
+        };
+        Unfit::new(why, &error.to_string())
+    }
+}
+
+/// Reads an exact decimal of the digits as they came.
+///
+/// **Errors**: [`NumError`]; nothing is rounded.
+pub fn decimal(text: &str) -> Result<Decimal, NumError> {
+    match parse_fixed(text.as_bytes()) {
+        Ok(fixed) => Ok(fixed.into()),
+        // A decimal holds more digits than an integer of 64 bits.
+        Err(error @ (NumError::OutOfRange | NumError::TooFine { .. })) => {
+            Decimal::from_str_exact(text).map_err(|_| error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads one row of a book: the digits of a price and of a quantity.
+///
+/// **Errors**: [`NumError`]; nothing is rounded.
+pub fn level((price, qty): (&str, &str), instrument: &Instrument) -> Result<Level, NumError> {
+    Ok(Level {
+        price: Price(parse_scaled(price.as_bytes(), instrument.price_scale)?),
+        qty: Qty(parse_scaled(qty.as_bytes(), instrument.qty_scale)?),
+    })
+}
+
+impl Fault {
+    /// An answer that is no JSON we know, or lacks what it must have.
+    pub fn unreadable(reason: impl fmt::Display) -> Fault {
+        Fault::ours(FaultKind::Unreadable, clip(&reason.to_string()))
+    }
+}
+
+impl FaultKind {
+    /// Whether trying again can help, for a fault of this kind and what the venue said about when.
+    pub fn retry(self, after: Option<Duration>) -> Retry {
+        match self {
+            FaultKind::RateLimited | FaultKind::Banned | FaultKind::Unavailable => {
+                Retry::After(after.unwrap_or_default())
+            }
+            FaultKind::Clock => Retry::Resync,
+            _ => Retry::Never,
+        }
+    }
+}
+
+impl HttpReply<'_> {
+    /// Whole seconds in `retry-after`; nothing for the form with a date, which no venue here has used.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    }
+}
