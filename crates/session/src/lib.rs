@@ -13,6 +13,7 @@ mod backoff;
 mod config;
 mod conn;
 mod event;
+pub mod gate;
 mod io;
 mod machine;
 mod pace;
