@@ -359,6 +359,11 @@ impl Spec {
         }
     }
 
+    /// The least value of an order; zero where the venue knows none.
+    pub fn least_value(&self) -> Decimal {
+        if self.min_notional.is_empty() { Decimal::ZERO } else { table_decimal(self.min_notional) }
+    }
+
     /// The asset that money changes hands in: the quote on spot, the settlement asset for contracts.
     pub fn money(&self) -> &'static str {
         self.contract.as_ref().map_or(self.quote, |contract| contract.settle.code)
@@ -385,6 +390,19 @@ impl Contract {
     /// The maintenance margin rate.
     pub fn maint_rate(&self) -> Decimal {
         table_decimal(self.maint_margin)
+    }
+
+    /// The largest value of a position so many steps above the base limit, at most the largest of all.
+    pub fn risk_limit(&self, steps: u32) -> Decimal {
+        let [base, step, max] = self.risk.map(table_decimal);
+        (base + step * Decimal::from(steps)).min(max)
+    }
+
+    /// How many steps above the base a risk limit stands; nothing when it is on no step.
+    pub fn risk_steps(&self, limit: Decimal) -> Option<u32> {
+        let [base, step, max] = self.risk.map(table_decimal);
+        let on_step = limit >= base && limit <= max && ((limit - base) % step).is_zero();
+        on_step.then(|| u32::try_from((limit - base) / step).ok()).flatten()
     }
 
     /// Cuts an amount to the places of the settlement asset, toward zero, as the venue does.

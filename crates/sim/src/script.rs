@@ -5,7 +5,8 @@
 use fastrand::Rng;
 use venuekit_types::{BookSide, Side};
 
-use crate::engine::{NewOrder, Owner, Tif};
+use crate::engine::{Owner, Tif};
+use crate::wallets::Ticket;
 use crate::world::World;
 
 /// The least time between two acts, so that a fast market does not make it frantic.
@@ -66,17 +67,16 @@ impl Script {
             (Side::Sell, false) => ask + back,
         };
         let clip = spec.clip.max(8);
-        let order = NewOrder {
-            owner: self.owner,
-            side,
-            qty: self.rng.i64(clip / 8..=clip / 2) * spec.step,
-            limit: Some(spec.on_tick(price, side)),
-            tif: if take { Tif::Ioc } else { Tif::Gtc },
-            post_only: !take && self.rng.bool(),
-        };
+        let qty = self.rng.i64(clip / 8..=clip / 2) * spec.step;
+        let mut ticket = Ticket::new(self.owner, market, side, qty, Some(spec.on_tick(price, side)));
+        ticket.tif = if take { Tif::Ioc } else { Tif::Gtc };
+        ticket.must_fill = take;
+        ticket.post_only = !take && self.rng.bool();
         self.placed += 1;
-        let client_id = if self.rng.u8(..) < 64 { String::new() } else { format!("demo-{}", self.placed) };
+        if self.rng.u8(..) >= 64 {
+            ticket.client_id = format!("demo-{}", self.placed);
+        }
         // What the venue denies, for want of funds or for crossing, is simply not done.
-        let _ = world.place(market, order, &client_id, at_ms);
+        let _ = world.submit(ticket, at_ms);
     }
 }

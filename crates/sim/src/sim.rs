@@ -10,6 +10,7 @@ use crate::doex::{Doex, DoexLimits};
 use crate::duedex::{Duedex, DuedexLimits};
 use crate::faults::FaultPlan;
 use crate::front::{Front, FrontInput, FrontOutput};
+use crate::keys::{ApiKey, KeyRing};
 use crate::market;
 use crate::venue::{VenueConfig, VenueSim};
 use crate::wallets::{Account, Wallet};
@@ -55,8 +56,12 @@ pub struct SimConfig {
     pub doex_faults: FaultPlan,
     /// What goes wrong at DueDEX.
     pub duedex_faults: FaultPlan,
-    /// What opens the demo accounts.
+    /// What opens the demo accounts, to read and to trade.
     pub keys: Keys,
+    /// Further keys of the demo accounts, each with its venue.
+    pub more_keys: Vec<(&'static str, ApiKey)>,
+    /// Whether the demo accounts trade by themselves, so that private streams move.
+    pub script: bool,
     /// Messages that each market's past is kept for, for [`VenueSim::book_at`]; 0 keeps none.
     pub history: usize,
     /// Digest of every n-th book message in the truth lines, and all trades; 0 writes none.
@@ -77,6 +82,8 @@ impl SimConfig {
             doex_faults: FaultPlan::default(),
             duedex_faults: FaultPlan::default(),
             keys: Keys::from_seed(seed),
+            more_keys: Vec::new(),
+            script: true,
             history: 0,
             truth_every: 0,
             doex_limits: DoexLimits::default(),
@@ -89,6 +96,16 @@ impl SimConfig {
         self.doex_faults = plan.clone();
         self.duedex_faults = FaultPlan { seed: plan.seed ^ 0xd0e, ..plan.clone() };
         self
+    }
+
+    /// A further key of a venue's demo account.
+    pub fn with_key(mut self, venue: &'static str, key: ApiKey) -> SimConfig {
+        self.more_keys.push((venue, key));
+        self
+    }
+
+    fn keys_of(&self, venue: &str) -> Vec<ApiKey> {
+        self.more_keys.iter().filter(|(of, _)| *of == venue).map(|(_, key)| key.clone()).collect()
     }
 
     /// What names this run in truth lines and answers: the same seed and start give the same run.
@@ -142,13 +159,17 @@ impl Sim {
             world: config.world("doex", &market::DOEX, doex_seed),
             faults: config.doex_faults.clone(),
             credentials: config.keys.doex.clone(),
+            keys: config.keys_of("doex"),
             account: doex_account(),
+            script: config.script,
         };
         let duedex = VenueConfig {
             world: config.world("duedex", &market::DUEDEX, duedex_seed),
             faults: config.duedex_faults.clone(),
             credentials: config.keys.duedex.clone(),
+            keys: config.keys_of("duedex"),
             account: duedex_account(),
+            script: config.script,
         };
         let (doex_limits, duedex_limits) = (config.doex_limits, config.duedex_limits);
         let venues = vec![
@@ -180,6 +201,11 @@ impl Sim {
     /// A venue by name, to serve or to strike.
     pub fn venue_mut(&mut self, name: &str) -> Option<&mut VenueSim> {
         self.venues.iter_mut().find(|venue| venue.name() == name)
+    }
+
+    /// What opens the demo account of a venue; nothing when there is none of that name.
+    pub fn keys(&self, venue: &str) -> Option<&KeyRing> {
+        self.venue(venue).map(VenueSim::keys)
     }
 
     /// Takes the venues apart, so that each is served by a task of its own.

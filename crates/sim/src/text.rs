@@ -138,6 +138,39 @@ pub(crate) fn quoted_iso(ms: i64) -> String {
     text.into_string()
 }
 
+/// Reads an instant in Unix milliseconds: ISO-8601 in UTC with any number of places, the .NET form
+/// `09/10/2020 10:02:52`, or plain milliseconds.
+pub(crate) fn parse_instant(text: &str) -> Option<i64> {
+    if let Ok(ms) = text.parse() {
+        return Some(ms);
+    }
+    let (date, time) = text.split_once(['T', ' ', '+'])?;
+    let parts = |text: &str, by: char| -> Option<[i64; 3]> {
+        let parts: Option<Vec<i64>> = text.split(by).map(|part| part.parse().ok()).collect();
+        parts?.try_into().ok()
+    };
+    let [year, month, day] = match parts(date, '-') {
+        Some(date) => date,
+        None => parts(date, '/').map(|[month, day, year]| [year, month, day])?,
+    };
+    let (time, fraction) =
+        time.trim_end_matches('Z').split_once('.').unwrap_or((time.trim_end_matches('Z'), ""));
+    let [hour, minute, second] = parts(time, ':')?;
+    let is_right = (1970..10_000).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..60).contains(&second)
+        && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let ms: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    // Years that begin in March, so that the leap day comes last.
+    let shifted = if month > 2 { year } else { year - 1 };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + day_of_year - 719_468;
+    is_right.then_some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +193,26 @@ mod tests {
             let mut text = Text::new();
             text.iso(ms);
             let stamp = jiff::Timestamp::from_millisecond(ms).expect("in range");
-            prop_assert_eq!(text.into_string(), format!("{stamp:.3}"));
+            let text = text.into_string();
+            prop_assert_eq!(&text, &format!("{stamp:.3}"));
+            prop_assert_eq!(parse_instant(&text), Some(ms));
+        }
+    }
+
+    #[test]
+    fn instants_are_read_in_every_spelling_that_clients_use() {
+        for (text, ms) in [
+            ("2020-09-10T10:02:52.165Z", Some(1_599_732_172_165)),
+            ("2020-09-10T10:02:52Z", Some(1_599_732_172_000)),
+            ("2020-09-10T10:02:52.1654321Z", Some(1_599_732_172_165)),
+            ("09/10/2020 10:02:52", Some(1_599_732_172_000)),
+            ("09/10/2020+10:02:52", Some(1_599_732_172_000)),
+            ("1599732172165", Some(1_599_732_172_165)),
+            ("2020-13-10T10:02:52Z", None),
+            ("2020-09-10", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(parse_instant(text), ms, "{text}");
         }
     }
 

@@ -12,6 +12,7 @@ use venuekit_types::{Mono, Now};
 use crate::engine::Owner;
 use crate::faults::{Command, FaultLog, FaultPlan};
 use crate::front::{Front, FrontInput, FrontOutput};
+use crate::keys::{ApiKey, KeyRing, Permissions};
 use crate::outbox::{Happened, Outbox};
 use crate::script::Script;
 use crate::truth::TrueBook;
@@ -38,6 +39,9 @@ pub trait Protocol: Send {
     /// A connection is gone.
     fn closed(&mut self, conn: u64);
 
+    /// A key was taken away: what it opened has to end.
+    fn revoked(&mut self, cx: &mut Context<'_>, key: &str);
+
     /// All connections are gone and sequences begin again.
     fn restarted(&mut self, cx: &mut Context<'_>);
 }
@@ -52,22 +56,30 @@ pub struct Context<'a> {
     pub out: &'a mut Outbox,
     /// For challenges and keys.
     pub rng: &'a mut Rng,
+    /// What opens the account.
+    pub keys: &'a KeyRing,
 }
 
 impl Context<'_> {
+    /// Books what was done in a market since its last message, and gives it as a step to tell.
+    pub fn flush(&mut self, market: usize) -> Step {
+        let mut step = Step::default();
+        let at_ms = self.world.wall_ms(self.now.mono);
+        self.world.flush(market, at_ms, &mut step);
+        step
+    }
+
     /// What the venue believes the time to be, in Unix milliseconds: what it checks timestamps against.
     pub fn server_ms(&self) -> i64 {
         self.now.wall.millis() + self.out.skew_ms()
     }
 }
 
-/// An account that clients may log in to.
-#[derive(Clone, Debug)]
+/// An account that clients may log in to, with the keys of [`Context::keys`].
+#[derive(Clone, Copy, Debug)]
 pub struct User {
     /// Whose orders are its own.
     pub owner: Owner,
-    /// What opens it.
-    pub credentials: Credentials,
 }
 
 /// What a simulated venue is made from.
@@ -77,10 +89,14 @@ pub struct VenueConfig {
     pub world: WorldConfig,
     /// What goes wrong.
     pub faults: FaultPlan,
-    /// The demo account's key.
+    /// The demo account's first key, which may read and trade.
     pub credentials: Credentials,
+    /// Its further keys.
+    pub keys: Vec<ApiKey>,
     /// The demo account, funded.
     pub account: Account,
+    /// Whether the demo account trades by itself, so that private streams move.
+    pub script: bool,
 }
 
 /// One simulated venue.
@@ -89,8 +105,10 @@ pub struct VenueSim {
     world: World,
     out: Outbox,
     protocol: Box<dyn Protocol>,
-    script: Script,
+    user: User,
+    script: Option<Script>,
     rng: Rng,
+    keys: KeyRing,
     step: Step,
     /// Nobody is let in before.
     down_until: Option<Mono>,
@@ -106,15 +124,20 @@ impl VenueSim {
         let mut rng = Rng::with_seed(!seed);
         let mut world = World::new(config.world);
         let owner = world.open_account(config.account);
-        let user = User { owner, credentials: config.credentials };
+        let user = User { owner };
+        let mut keys = KeyRing::default();
+        keys.add(ApiKey::new(config.credentials, Permissions::TRADE));
+        config.keys.into_iter().for_each(|key| keys.add(key));
         let protocol = protocol(&world, user, start);
         VenueSim {
             name,
             world,
             out: Outbox::new(config.faults, start.mono),
             protocol,
-            script: Script::new(owner, rng.u64(..)),
+            user,
+            script: config.script.then(|| Script::new(owner, rng.u64(..))),
             rng,
+            keys,
             step: Step::default(),
             down_until: None,
         }
@@ -128,6 +151,40 @@ impl VenueSim {
     /// What is true.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// The demo account's books.
+    pub fn account(&self) -> &Account {
+        self.world.account(self.user.owner).expect("the demo account was opened with the venue")
+    }
+
+    /// What is true, for tests to change: further accounts and their orders.
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// Who the demo account is.
+    pub fn owner(&self) -> Owner {
+        self.user.owner
+    }
+
+    /// What opens the demo account.
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    /// Adds a key to the demo account, or replaces the one of its name.
+    pub fn add_key(&mut self, key: ApiKey) {
+        self.keys.add(key);
+    }
+
+    /// Takes a key away, and ends what it opened; false when there is none of that name.
+    pub fn revoke_key(&mut self, now: Now, key: &str) -> bool {
+        let known = self.keys.revoke(key);
+        if known {
+            self.with_protocol(now, |protocol, cx| protocol.revoked(cx, key));
+        }
+        known
     }
 
     /// The index of a market, by its unified symbol.
@@ -172,7 +229,8 @@ impl VenueSim {
     }
 
     fn with_protocol(&mut self, now: Now, act: impl FnOnce(&mut dyn Protocol, &mut Context<'_>)) {
-        let mut cx = Context { now, world: &mut self.world, out: &mut self.out, rng: &mut self.rng };
+        let VenueSim { world, out, rng, keys, .. } = self;
+        let mut cx = Context { now, world, out, rng, keys };
         act(self.protocol.as_mut(), &mut cx);
     }
 
@@ -185,7 +243,9 @@ impl VenueSim {
         let mut step = std::mem::take(&mut self.step);
         for _ in 0..STEPS_MAX {
             let Some((market, at_ms)) = self.world.advance(now) else { break };
-            self.script.act(&mut self.world, market, at_ms);
+            if let Some(script) = &mut self.script {
+                script.act(&mut self.world, market, at_ms);
+            }
             self.world.flush(market, at_ms, &mut step);
             self.with_protocol(now, |protocol, cx| protocol.step(cx, &step));
         }
@@ -221,7 +281,13 @@ impl Front for VenueSim {
                 self.out.forget(conn);
                 self.protocol.closed(conn);
             }
-            input => self.with_protocol(now, |protocol, cx| protocol.input(cx, input)),
+            input => {
+                if matches!(&input, FrontInput::Request { request, .. } if request.method != "GET") {
+                    // What an order meets is the present, however late the last tick was.
+                    self.tick(now);
+                }
+                self.with_protocol(now, |protocol, cx| protocol.input(cx, input));
+            }
         }
         self.follow(now);
     }

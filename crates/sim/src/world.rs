@@ -4,7 +4,11 @@
 //! fixed instants after the start, so what happens in a market depends on the seed and the schedule alone, however
 //! late a tick comes. It knows no protocol; fronts turn steps into frames.
 
-use std::collections::VecDeque;
+mod margin;
+mod money;
+mod trading;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -12,11 +16,14 @@ use rust_decimal::Decimal;
 use venuekit_types::{Mono, Now, Side};
 
 use crate::candles::Candles;
-use crate::engine::{Change, Engine, Fill, NewOrder, Owner, Placed, Refused};
+use crate::engine::{Change, Engine, Fill, Owner};
 use crate::market::Spec;
 use crate::traders::Trader;
 use crate::truth::{History, TrueBook, Truth};
-use crate::wallets::{Account, Insufficient, Order, Status};
+use crate::wallets::{Account, Part, Status};
+
+pub use margin::MarginDenied;
+pub use trading::Denied;
 
 /// Trades kept per market for those who ask for the past.
 pub const TRADES_MAX: usize = 10_000;
@@ -149,29 +156,6 @@ impl Market {
     }
 }
 
-/// Why an order was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// The price is no multiple of the tick.
-    #[error("the price is off the tick")]
-    OffTick,
-    /// The quantity is no multiple of the step.
-    #[error("the quantity is off the step")]
-    OffStep,
-    /// The quantity is above the largest order.
-    #[error("the quantity is above the largest order")]
-    TooLarge,
-    /// The price is above the largest price.
-    #[error("the price is above the largest price")]
-    PriceTooHigh,
-    /// The funds do not cover it.
-    #[error(transparent)]
-    Insufficient(#[from] Insufficient),
-    /// The engine refused it.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-}
-
 /// The schedule: the n-th step stands n intervals after the origin.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
@@ -202,8 +186,16 @@ pub struct World {
     rng: Rng,
     truth: Truth,
     fills: Vec<Fill>,
-    /// Orders that end once the fills before them are booked.
-    ends: Vec<(Owner, usize, u64)>,
+    /// Orders that end once the fills before them are booked, and how.
+    ends: Vec<(Owner, usize, u64, Status)>,
+    /// Orders that wait for a price, by market, and whose they are.
+    stops: Vec<BTreeMap<u64, Owner>>,
+    /// The other side of all that accounts trade with the crowd.
+    house: Account,
+    fees: BTreeMap<&'static str, Decimal>,
+    insurance: BTreeMap<&'static str, Decimal>,
+    liquidations: u64,
+    duplicates: u64,
 }
 
 impl World {
@@ -243,6 +235,12 @@ impl World {
             truth: Truth::new(config.venue, config.run, config.truth_every),
             fills: Vec::new(),
             ends: Vec::new(),
+            stops: vec![BTreeMap::new(); config.specs.len()],
+            house: Account::new(0, config.specs),
+            fees: BTreeMap::new(),
+            insurance: BTreeMap::new(),
+            liquidations: 0,
+            duplicates: 0,
         };
         let mut step = Step::default();
         for market in 0..world.markets.len() {
@@ -307,10 +305,12 @@ impl World {
         };
         let at_ms = self.wall_ms(due);
         let index = self.rng.usize(..self.markets.len());
+        self.liquidate(index, at_ms);
         let market = &mut self.markets[index];
         market.trader.step(&mut market.engine, market.spec);
         market.candles.roll(at_ms);
         self.refer(index, at_ms);
+        self.set_off(index, at_ms);
         Some((index, at_ms))
     }
 
@@ -321,71 +321,6 @@ impl World {
         }
     }
 
-    /// Takes an order of an account in; its fills are booked by the next [`World::flush`] of the market.
-    ///
-    /// **Errors**: [`Denied`]; then nothing changed.
-    pub fn place(
-        &mut self,
-        market: usize,
-        order: NewOrder,
-        client_id: &str,
-        at_ms: i64,
-    ) -> Result<Placed, Denied> {
-        let Market { spec, engine, .. } = &self.markets[market];
-        if order.limit.is_some_and(|price| price % spec.tick != 0) {
-            return Err(Denied::OffTick);
-        }
-        if order.qty % spec.step != 0 {
-            return Err(Denied::OffStep);
-        }
-        if order.qty > spec.max_qty {
-            return Err(Denied::TooLarge);
-        }
-        let ceiling = spec.contract.as_ref().map_or(i64::MAX, |contract| contract.max_price);
-        if order.limit.is_some_and(|price| price > ceiling) {
-            return Err(Denied::PriceTooHigh);
-        }
-        let cost =
-            order.limit.map_or_else(|| market_cost(spec, engine, &order), |p| spec.value(p, order.qty));
-        let marks = self.marks();
-        if let Some(account) = self.account(order.owner) {
-            account.covers(market, order.side, order.qty, cost, &marks)?;
-        }
-        let placed = self.markets[market].engine.place(order)?;
-        if let Some(account) = self.account_mut(order.owner) {
-            account.accept(Order {
-                market,
-                id: placed.id,
-                client_id: client_id.to_string(),
-                side: order.side,
-                price: order.limit,
-                qty: order.qty,
-                filled: 0,
-                value: Decimal::ZERO,
-                fee: Decimal::ZERO,
-                tif: order.tif,
-                post_only: order.post_only,
-                status: Status::New,
-                created_ms: at_ms,
-                updated_ms: at_ms,
-            });
-        }
-        if placed.filled + placed.resting < order.qty {
-            self.ends.push((order.owner, market, placed.id));
-        }
-        Ok(placed)
-    }
-
-    /// Takes an account's order out of the book; false when it does not rest there.
-    pub fn cancel(&mut self, owner: Owner, market: usize, id: u64) -> bool {
-        let ours = self.markets[market].engine.order(id).is_some_and(|order| order.owner == owner);
-        if ours {
-            self.markets[market].engine.cancel(id);
-            self.ends.push((owner, market, id));
-        }
-        ours
-    }
-
     /// Gathers all that happened in a market since its last message into one step, and numbers it.
     pub fn flush(&mut self, index: usize, at_ms: i64, step: &mut Step) {
         (step.market, step.at_ms) = (index, at_ms);
@@ -393,22 +328,35 @@ impl World {
         step.trades.clear();
         let market = &mut self.markets[index];
         market.engine.drain_fills(&mut self.fills);
+        let mut traded = Vec::new();
         for fill in &self.fills {
             let trade = market.record(fill, at_ms, &mut self.rng);
             self.truth.trade(market.spec, self.generation, &trade);
             step.trades.push(trade);
-            for (party, maker) in [(fill.maker, true), (fill.taker, false)] {
-                if let Some(at) = (party.owner.0 as usize).checked_sub(1) {
-                    self.accounts[at].fill(index, fill, maker, at_ms);
+            if [fill.maker.owner, fill.taker.owner] == [Owner::HOUSE; 2] {
+                continue;
+            }
+            let maker = (fill.maker, fill.aggressor.opposite(), true);
+            for (party, side, maker) in [maker, (fill.taker, fill.aggressor, false)] {
+                let mut part = Part { price: fill.price, qty: fill.qty, maker, rate: Decimal::ZERO };
+                let Some(at) = (party.owner.0 as usize).checked_sub(1) else {
+                    self.house.book(index, side, part, at_ms);
+                    continue;
+                };
+                part.rate = market.spec.fee_rate(maker);
+                let booked = self.accounts[at].fill(index, party.order, part, at_ms);
+                let (asset, fee) = booked.expect("an order that fills is open in its account's books");
+                *self.fees.entry(asset).or_default() += fee;
+                if !traded.contains(&party.owner) {
+                    traded.push(party.owner);
                 }
             }
         }
         self.fills.clear();
-        for (owner, market, id) in std::mem::take(&mut self.ends) {
-            if let Some(account) = self.account_mut(owner) {
-                account.cancel(market, id, at_ms);
-            }
+        for owner in traded {
+            self.trim(owner, index);
         }
+        self.book_ends(at_ms);
         let market = &mut self.markets[index];
         let events = market.engine.drain_changes(&mut step.changes);
         step.first = market.seq + 1;
@@ -457,13 +405,15 @@ impl World {
 
     /// Moves index, mark and funding along.
     fn refer(&mut self, index: usize, at_ms: i64) {
-        let market = &mut self.markets[index];
-        let reference = &mut market.reference;
-        if at_ms >= reference.next_ms {
+        if at_ms >= self.markets[index].reference.next_ms {
+            self.fund(index);
+            let reference = &mut self.markets[index].reference;
             let since = at_ms - self.funding_ms;
             reference.next_ms = since - since.rem_euclid(FUNDING_MS) + FUNDING_MS + self.funding_ms;
             reference.rate_e6 = self.rng.i64(-300..=300);
         }
+        let market = &mut self.markets[index];
+        let reference = &mut market.reference;
         reference.index = market.trader.fair(market.spec);
         let left = i128::from(reference.next_ms - at_ms);
         let basis = i128::from(reference.index) * i128::from(reference.rate_e6) * left
@@ -502,21 +452,4 @@ impl Market {
         self.trades.push_back(trade);
         trade
     }
-}
-
-/// What a market order would cost if it came in now.
-fn market_cost(spec: &Spec, engine: &Engine, order: &NewOrder) -> Decimal {
-    let mut left = order.qty;
-    let mut cost = Decimal::ZERO;
-    let mut take = |(price, qty): (i64, i64)| {
-        let part = left.min(qty);
-        left -= part;
-        cost += spec.value(price, part);
-        left > 0
-    };
-    match order.side {
-        Side::Buy => engine.asks().all(&mut take),
-        Side::Sell => engine.bids().all(&mut take),
-    };
-    cost
 }

@@ -448,7 +448,7 @@ fn signatures_cover_the_raw_text_and_times_are_checked() {
     assert_eq!(code(&signed(&mut rig, "/v1/instrument", NOW_MS, None, &wrong)), (401, 5005));
     assert_eq!(code(&signed(&mut rig, "/v1/instrument", NOW_MS, None, &keys)), (200, 0));
 
-    // A body on DELETE is signed to the byte; the key may only view.
+    // A body on DELETE is signed to the byte.
     let body = r#"{"instrument":"BTCUSD","orderId":42}"#;
     let stamp = NOW_MS.to_string();
     let request = sign::Request {
@@ -460,8 +460,10 @@ fn signatures_cover_the_raw_text_and_times_are_checked() {
         body,
     };
     let headers = request.sign(&keys).expect("base64").headers;
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    for (sent, expected) in [(body, (403, 5011)), (r#"{"instrument":"BTCUSD","orderId":43}"#, (401, 5005))] {
+    let mut headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    headers.push(("content-type", "application/json; charset=utf-8"));
+    for (sent, expected) in [(body, (400, 10056)), (r#"{"instrument":"BTCUSD","orderId":43}"#, (401, 5005))] {
         let id = rig.ask("duedex", "DELETE", "/v1/order", &headers, sent);
         assert_eq!(code(&rig.responses.remove(&id).flatten().expect("answered")), expected);
     }

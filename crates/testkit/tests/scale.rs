@@ -62,8 +62,14 @@ fn simulate(venue: &'static str, markets: usize) -> VenueSim {
         truth_every: 0,
         run: "scale".into(),
     };
-    let config =
-        VenueConfig { world, faults: FaultPlan::default(), credentials, account: Account::new(1, specs) };
+    let config = VenueConfig {
+        world,
+        faults: FaultPlan::default(),
+        credentials,
+        keys: Vec::new(),
+        account: Account::new(1, specs),
+        script: true,
+    };
     VenueSim::new(config, |world, user, start| {
         if venue == "doex" {
             Box::new(Doex::new(world, user, start, DoexLimits::default(), "scale".into()))

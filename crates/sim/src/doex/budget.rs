@@ -23,12 +23,12 @@ pub(super) struct Budget {
 /// How a request is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It may pass; so much has been used.
-    Pass(u32),
+    /// It may pass.
+    Pass,
     /// 429: wait for so long.
-    Limited(u32, Duration),
+    Limited(Duration),
     /// 418: banned for so long.
-    Banned(u32, Duration),
+    Banned(Duration),
 }
 
 impl Budget {
@@ -42,21 +42,31 @@ impl Budget {
             (self.window_ends, self.used, self.ignored) = (now.plus(WINDOW), 0, 0);
         }
         if let Some(until) = self.banned_until.filter(|&until| now < until) {
-            return Admission::Banned(self.used, until.since(now));
+            return Admission::Banned(until.since(now));
         }
         self.banned_until = None;
         if self.used.saturating_add(weight) <= limits.weight_per_minute {
             self.used += weight;
-            return Admission::Pass(self.used);
+            return Admission::Pass;
         }
+        self.refuse(now, self.window_ends.since(now), limits)
+    }
+
+    /// Turns a request away that has to wait; one of those who do not listen is banned.
+    pub(super) fn refuse(&mut self, now: Mono, wait: Duration, limits: &DoexLimits) -> Admission {
         self.ignored += 1;
         if self.ignored <= limits.ignored_429_max {
-            return Admission::Limited(self.used, self.window_ends.since(now));
+            return Admission::Limited(wait);
         }
         let span = limits.ban_for * 2u32.pow(self.bans.min(10));
         self.bans += 1;
         self.banned_until = Some(now.plus(span));
-        Admission::Banned(self.used, span)
+        Admission::Banned(span)
+    }
+
+    /// The weight used in this window.
+    pub(super) fn used(&self) -> u32 {
+        self.used
     }
 
     /// False once it could be forgotten without a difference for an hour.
@@ -74,14 +84,14 @@ mod tests {
         let limits = DoexLimits { weight_per_minute: 10, ignored_429_max: 2, ..DoexLimits::default() };
         let at = |secs| Mono::default().plus(Duration::from_secs(secs));
         let mut budget = Budget::new(at(0));
-        assert_eq!(budget.admit(at(1), 10, &limits), Admission::Pass(10));
-        assert_eq!(budget.admit(at(2), 1, &limits), Admission::Limited(10, Duration::from_secs(58)));
-        assert_eq!(budget.admit(at(60), 1, &limits), Admission::Pass(1));
-        assert_eq!(budget.admit(at(61), 10, &limits), Admission::Limited(1, Duration::from_secs(59)));
-        assert_eq!(budget.admit(at(61), 10, &limits), Admission::Limited(1, Duration::from_secs(59)));
-        assert_eq!(budget.admit(at(61), 10, &limits), Admission::Banned(1, Duration::from_secs(120)));
-        assert_eq!(budget.admit(at(62), 1, &limits), Admission::Banned(1, Duration::from_secs(119)));
-        assert_eq!(budget.admit(at(181), 1, &limits), Admission::Pass(1));
+        assert_eq!(budget.admit(at(1), 10, &limits), Admission::Pass);
+        assert_eq!(budget.admit(at(2), 1, &limits), Admission::Limited(Duration::from_secs(58)));
+        assert_eq!(budget.admit(at(60), 1, &limits), Admission::Pass);
+        assert_eq!(budget.admit(at(61), 10, &limits), Admission::Limited(Duration::from_secs(59)));
+        assert_eq!(budget.admit(at(61), 10, &limits), Admission::Limited(Duration::from_secs(59)));
+        assert_eq!(budget.admit(at(61), 10, &limits), Admission::Banned(Duration::from_secs(120)));
+        assert_eq!(budget.admit(at(62), 1, &limits), Admission::Banned(Duration::from_secs(119)));
+        assert_eq!(budget.admit(at(181), 1, &limits), Admission::Pass);
         assert!(budget.matters(at(3000)) && !budget.matters(at(5000)));
     }
 }

@@ -3,7 +3,11 @@
 //! **Source**: the integration brief for hosts, trades, signing and balances; the rest is assumed in the shape the
 //! brief names, and stands here once.
 
+mod account;
+mod answers;
 mod budget;
+mod orders;
+mod params;
 mod public;
 mod rest;
 mod socket;
@@ -18,6 +22,7 @@ use std::time::Duration;
 use venuekit_types::{Kind, Mono, Now};
 
 use crate::doex::budget::Budget;
+use crate::doex::orders::{Countdowns, OrderCount};
 use crate::doex::socket::Conn;
 use crate::doex::user::UserState;
 use crate::front::FrontInput;
@@ -52,6 +57,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub struct DoexLimits {
     /// Request weight a minute and address.
     pub weight_per_minute: u32,
+    /// New orders in ten seconds, all keys of the account together.
+    pub orders_per_10s: u32,
     /// Requests during 429 that are answered so before the address is banned.
     pub ignored_429_max: u32,
     /// How long the first ban lasts; each further one lasts twice as long.
@@ -74,6 +81,7 @@ impl Default for DoexLimits {
     fn default() -> DoexLimits {
         DoexLimits {
             weight_per_minute: 1200,
+            orders_per_10s: 100,
             ignored_429_max: 20,
             ban_for: Duration::from_secs(120),
             streams_max: 200,
@@ -96,6 +104,8 @@ pub struct Doex {
     state: UserState,
     conns: BTreeMap<u64, Conn>,
     budgets: BTreeMap<IpAddr, Budget>,
+    order_count: OrderCount,
+    countdowns: Countdowns,
     streams: Vec<[StreamState; CHANNELS]>,
     next_second: Mono,
     text: Text,
@@ -141,6 +151,8 @@ impl Doex {
             state,
             conns: BTreeMap::new(),
             budgets: BTreeMap::new(),
+            order_count: OrderCount::new(start.mono),
+            countdowns: Countdowns::default(),
             streams,
             next_second: start.mono.plus(SECOND),
             text: Text::new(),
@@ -180,16 +192,23 @@ impl Protocol for Doex {
             let now = cx.now.mono;
             self.budgets.retain(|_, budget| budget.matters(now));
         }
+        self.run_countdowns(cx);
         self.tick_conns(cx);
     }
 
     fn next_at(&self) -> Option<Mono> {
         let conns = self.conns.values().map(|conn| conn.next_ping.min(conn.ends_at));
-        conns.chain([self.next_second]).min()
+        conns.chain([self.next_second]).chain(self.countdowns.next()).min()
     }
 
     fn closed(&mut self, conn: u64) {
         self.drop_conn(conn);
+    }
+
+    fn revoked(&mut self, cx: &mut Context<'_>, key: &str) {
+        if self.state.listen_key.as_ref().is_some_and(|listen| listen.maker == key) {
+            self.end_listen_key(cx);
+        }
     }
 
     fn restarted(&mut self, _: &mut Context<'_>) {

@@ -12,18 +12,27 @@ use crate::engine::{Owner, Tif};
 use crate::market::Spec;
 use crate::text::Text;
 use crate::venue::{Context, User};
-use crate::wallets::{Account, News, Order, OwnFill, Status, Wallet};
+use crate::wallets::{Account, News, Order, OrderKind, OwnFill, Status, Wallet};
 use crate::world::World;
 
 /// What was told of the account, and the key to its stream.
 #[derive(Clone, Debug)]
 pub(super) struct UserState {
     owner: Owner,
-    /// The key, and when it expires.
-    pub(super) listen_key: Option<(String, Mono)>,
+    pub(super) listen_key: Option<ListenKey>,
     /// Free and locked as told last.
     told: BTreeMap<(Wallet, &'static str), (Decimal, Decimal)>,
     news: Vec<News>,
+}
+
+/// What opens the account's stream to whoever has it.
+#[derive(Clone, Debug)]
+pub(super) struct ListenKey {
+    pub(super) text: String,
+    /// The API key that made it.
+    pub(super) maker: String,
+    /// When it expires.
+    until: Mono,
 }
 
 impl UserState {
@@ -34,17 +43,18 @@ impl UserState {
     }
 
     pub(super) fn listens(&self, key: &str) -> bool {
-        self.listen_key.as_ref().is_some_and(|(current, _)| current == key)
+        self.listen_key.as_ref().is_some_and(|listen| listen.text == key)
     }
 
     /// The key to hand out, made anew when there is none.
-    pub(super) fn issue(&mut self, rng: &mut Rng, until: Mono) -> String {
-        let key = match self.listen_key.take() {
-            Some((key, _)) => key,
-            None => (0..64).map(|_| rng.alphanumeric()).collect(),
-        };
-        self.listen_key = Some((key.clone(), until));
-        key
+    pub(super) fn issue(&mut self, rng: &mut Rng, maker: &str, until: Mono) -> String {
+        let listen = self.listen_key.get_or_insert_with(|| ListenKey {
+            text: (0..64).map(|_| rng.alphanumeric()).collect(),
+            maker: maker.to_string(),
+            until,
+        });
+        listen.until = until;
+        listen.text.clone()
     }
 }
 
@@ -56,7 +66,7 @@ fn cells(account: &Account, marks: &[i64]) -> BTreeMap<(Wallet, &'static str), (
                 let margin = account.margin(asset, marks);
                 (margin.available, margin.order + margin.position)
             }
-            _ => (cash.total - cash.locked, cash.locked),
+            _ => (cash.free(), cash.locked),
         };
         ((wallet, asset), (free.normalize(), locked.normalize()))
     };
@@ -74,24 +84,34 @@ fn side(side: Side) -> &'static str {
 pub(super) fn order(text: &mut Text, spec: &Spec, order: &Order) {
     text.s(r#""symbol":""#).s(spec.native).s(r#"","orderId":"#).int(order.id);
     text.s(r#","clientOrderId":"#).quoted(&order.client_id).s(r#","side":""#).s(side(order.side));
-    text.s(r#"","type":""#).s(if order.price.is_some() { "LIMIT" } else { "MARKET" });
+    text.s(r#"","type":""#).s(match order.kind {
+        OrderKind::Market => "MARKET",
+        OrderKind::Limit => "LIMIT",
+        OrderKind::StopMarket | OrderKind::TakeProfitMarket => "STOP_MARKET",
+        OrderKind::StopLimit | OrderKind::TakeProfitLimit => "STOP_LIMIT",
+    });
     text.s(r#"","timeInForce":""#).s(match order.tif {
         Tif::Gtc => "GTC",
         Tif::Ioc => "IOC",
         Tif::Fok => "FOK",
     });
-    text.s(r#"","postOnly":"#).s(if order.post_only { "true" } else { "false" }).s(r#","reduceOnly":false"#);
+    text.s(r#"","postOnly":"#).s(if order.post_only { "true" } else { "false" });
+    text.s(r#","reduceOnly":"#).s(if order.reduce_only { "true" } else { "false" });
     if let Some(price) = order.price {
         text.s(r#","price":""#).padded(price, spec.price_scale).s("\"");
+    }
+    if let Some(stop) = order.stop {
+        text.s(r#","stopPrice":""#).padded(stop.price, spec.price_scale).s("\"");
     }
     text.s(r#","origQty":""#).padded(order.qty, spec.qty_scale);
     text.s(r#"","executedQty":""#).padded(order.filled, spec.qty_scale);
     text.s(r#"","avgPrice":""#).s(&order.average(spec).normalize().to_string());
     text.s(r#"","status":""#).s(match order.status {
-        Status::New => "NEW",
+        Status::New | Status::Untriggered => "NEW",
         Status::PartiallyFilled => "PARTIALLY_FILLED",
         Status::Filled => "FILLED",
         Status::Cancelled => "CANCELED",
+        Status::Expired => "EXPIRED",
     });
     text.s(r#"","fee":""#).s(&order.fee.normalize().to_string());
     text.s(r#"","feeAsset":""#).s(order.fee_asset(spec));
@@ -131,7 +151,8 @@ fn position(text: &mut Text, world: &World, account: &Account, market: usize, at
     text.s(r#"","ep":""#).s(&held.entry_price(spec).normalize().to_string());
     text.s(r#"","mp":""#).padded(mark, spec.price_scale);
     text.s(r#"","lp":""#).s(&account.liquidation_price(market, &world.marks()).normalize().to_string());
-    text.s(r#"","lev":""#).s(&leverage(spec)).s(r#"","mm":"cross","up":""#);
+    text.s(r#"","lev":""#).s(&(Decimal::ONE / account.rates(market).0).round_dp(2).normalize().to_string());
+    text.s(if held.is_isolated() { r#"","mm":"isolated","up":""# } else { r#"","mm":"cross","up":""# });
     text.s(&held.unrealised(spec, mark).normalize().to_string()).s("\"}");
 }
 
@@ -145,9 +166,15 @@ impl Doex {
         if !news.is_empty() {
             let mut positions = Vec::new();
             for one in &news {
-                let market = self.tell_order(cx, one);
-                if matches!(one, News::Fill(_)) && !positions.contains(&market) {
-                    positions.push(market);
+                match one {
+                    News::Order(order) => self.tell_order(cx, order, None),
+                    News::Fill(fill) => {
+                        self.tell_order(cx, &fill.order, Some(fill));
+                        if !positions.contains(&fill.market) {
+                            positions.push(fill.market);
+                        }
+                    }
+                    News::Cash => {}
                 }
             }
             self.tell_balances(cx);
@@ -171,8 +198,9 @@ impl Doex {
 
     /// Ends the key that nobody renewed.
     pub(super) fn expire_listen_key(&mut self, cx: &mut Context<'_>) {
-        let due = |(_, until): &(String, Mono)| *until <= cx.now.mono;
-        if let Some((key, _)) = self.state.listen_key.take_if(|key| due(key)) {
+        if let Some(ListenKey { text: key, .. }) =
+            self.state.listen_key.take_if(|listen| listen.until <= cx.now.mono)
+        {
             let at_ms = cx.world.wall_ms(cx.now.mono);
             self.text.s(r#"{"e":"listenKeyExpired","E":"#).int(at_ms).s(r#","listenKey":""#).s(&key).s("\"}");
             self.send_to_listeners(cx, &key, "listenKeyExpired");
@@ -182,12 +210,20 @@ impl Doex {
         }
     }
 
-    /// Tells an order or a fill; gives its market.
-    fn tell_order(&mut self, cx: &mut Context<'_>, news: &News) -> usize {
-        let (change, filled) = match news {
-            News::Order(order) => (order, None),
-            News::Fill(fill) => (&fill.order, Some(fill)),
+    /// Ends the key and the connections that it opened.
+    pub(super) fn end_listen_key(&mut self, cx: &mut Context<'_>) {
+        let Some(ended) = self.state.listen_key.take() else { return };
+        let listens = |(&conn, state): (&u64, &super::Conn)| {
+            (state.listen_key.as_ref() == Some(&ended.text)).then_some(conn)
         };
+        let conns: Vec<u64> = self.conns.iter().filter_map(listens).collect();
+        for conn in conns {
+            self.close(cx, conn, Some(1000));
+        }
+    }
+
+    /// Tells an order, with its fill if there was one.
+    fn tell_order(&mut self, cx: &mut Context<'_>, change: &Order, filled: Option<&OwnFill>) {
         let spec = cx.world.markets()[change.market].spec;
         let wallet = if spec.kind == Kind::Spot { Wallet::Spot } else { Wallet::Futures };
         self.text.s(r#"{"e":"order","E":"#).int(change.updated_ms);
@@ -202,7 +238,6 @@ impl Doex {
         }
         self.text.s("}");
         self.tell_listeners(cx, "order");
-        change.market
     }
 
     fn tell_balances(&mut self, cx: &mut Context<'_>) {
@@ -249,7 +284,7 @@ impl Doex {
     /// Sends the text to all connections that hold the current key.
     fn tell_listeners(&mut self, cx: &mut Context<'_>, stream: &str) {
         match self.state.listen_key.clone() {
-            Some((key, _)) => self.send_to_listeners(cx, &key, stream),
+            Some(key) => self.send_to_listeners(cx, &key.text, stream),
             None => self.text.0.clear(),
         }
     }

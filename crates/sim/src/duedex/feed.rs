@@ -4,6 +4,7 @@
 //! instrument, a private channel without login, text that is no request.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -23,12 +24,21 @@ pub(super) const MATCHES: usize = 2;
 pub(super) const PRIVATE: [&str; 4] = ["orders", "positions", "margins", "executions"];
 
 /// One feed connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Conn {
+    peer: IpAddr,
     /// The challenge that waits for its answer.
     challenge: Option<String>,
-    logged_in: bool,
+    /// The key it logged in with.
+    key: Option<String>,
     streams: BTreeSet<usize>,
+}
+
+impl Conn {
+    /// True when it logged in with a key.
+    pub(super) fn is_of(&self, key: &str) -> bool {
+        self.key.as_deref() == Some(key)
+    }
 }
 
 /// A stream, and who listens.
@@ -68,9 +78,10 @@ pub(super) fn auth_text(user_id: u32) -> String {
 }
 
 impl Duedex {
-    pub(super) fn opened(&mut self, cx: &mut Context<'_>, conn: u64, path: &str) {
+    pub(super) fn opened(&mut self, cx: &mut Context<'_>, conn: u64, path: &str, peer: IpAddr) {
         if path.split('?').next() == Some("/v1/feed") {
-            self.conns.insert(conn, Conn::default());
+            let state = Conn { peer, challenge: None, key: None, streams: BTreeSet::new() };
+            self.conns.insert(conn, state);
             cx.out.accept(cx.now, conn);
         } else {
             cx.out.refuse(conn, 404);
@@ -109,13 +120,16 @@ impl Duedex {
                 cx.out.send(cx.now, conn, None, Bytes::from(text));
             }
             ClientFrame::Auth { key, answer: given } => {
-                let challenge = self.conns.get_mut(&conn)?.challenge.take()?;
-                let wanted = answer(&self.user.credentials.secret, &challenge).ok()?;
-                let right = key.0.as_str() == self.user.credentials.key && eq_hex(given.0.as_str(), &wanted);
+                let state = self.conns.get_mut(&conn)?;
+                let challenge = state.challenge.take()?;
+                let found = cx.keys.find(key.0.as_str())?;
+                let wanted = answer(&found.credentials.secret, &challenge).ok()?;
+                let permitted = found.permissions.read && found.works_from(state.peer);
+                let right = permitted && eq_hex(given.0.as_str(), &wanted);
                 if !right || cx.out.refuses_login(cx.now, conn) {
                     return None;
                 }
-                self.conns.get_mut(&conn)?.logged_in = true;
+                state.key = Some(found.credentials.key.clone());
                 cx.out.send(cx.now, conn, None, Bytes::from(auth_text(self.user_id)));
             }
             ClientFrame::Subscribe { channels } => {
@@ -162,7 +176,7 @@ impl Duedex {
                 }
             } else {
                 let channel = PRIVATE.iter().position(|private| *private == name)?;
-                if !instruments.is_empty() || !self.conns.get(&conn)?.logged_in {
+                if !instruments.is_empty() || self.conns.get(&conn)?.key.is_none() {
                     return None;
                 }
                 add(public(cx.world.markets().len(), channel));

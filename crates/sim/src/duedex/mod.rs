@@ -3,8 +3,10 @@
 //! **Source**: the venue's WebSocket document of 2019 and its API documentation as of 2020-11-12; what neither says
 //! follows what its clients need to work.
 
+mod body;
 mod budget;
 mod feed;
+mod orders;
 mod private;
 mod public;
 mod rest;
@@ -98,7 +100,7 @@ impl Duedex {
 impl Protocol for Duedex {
     fn input(&mut self, cx: &mut Context<'_>, input: FrontInput<'_>) {
         match input {
-            FrontInput::Opened { conn, path, .. } => self.opened(cx, conn, path),
+            FrontInput::Opened { conn, path, peer } => self.opened(cx, conn, path, peer),
             FrontInput::Frame { conn, data, binary } => self.frame(cx, conn, data, binary),
             FrontInput::Request { id, request } => self.request(cx, id, &request),
             FrontInput::Ping { .. }
@@ -139,6 +141,15 @@ impl Protocol for Duedex {
 
     fn closed(&mut self, conn: u64) {
         self.drop_conn(conn);
+    }
+
+    fn revoked(&mut self, cx: &mut Context<'_>, key: &str) {
+        let opened = |(&conn, state): (&u64, &Conn)| state.is_of(key).then_some(conn);
+        let conns: Vec<u64> = self.conns.iter().filter_map(opened).collect();
+        for conn in conns {
+            self.drop_conn(conn);
+            cx.out.close(conn, None);
+        }
     }
 
     fn restarted(&mut self, cx: &mut Context<'_>) {

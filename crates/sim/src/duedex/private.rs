@@ -5,13 +5,14 @@ use venuekit_types::Side;
 
 use crate::duedex::Duedex;
 use crate::duedex::feed::{PRIVATE, public};
+use crate::duedex::orders::status;
 use crate::duedex::public::{head, side, tail};
 use crate::duedex::table::{Row, Table};
 use crate::engine::{Owner, Tif};
 use crate::market::Spec;
 use crate::text::{Text, quoted, quoted_iso, quoted_padded};
 use crate::venue::Context;
-use crate::wallets::{Account, News, Order, OwnFill, Status};
+use crate::wallets::{Account, News, Order, OrderKind, OwnFill, Trigger};
 use crate::world::World;
 
 /// Executions that a snapshot holds.
@@ -43,33 +44,36 @@ fn settle_places(spec: &Spec) -> u8 {
 /// An order as the venue tells it.
 pub(super) fn order_row(spec: &Spec, order: &Order) -> Row {
     let price_places = spec.price_scale.digits();
-    let kind = if order.price.is_some() { "limit" } else { "market" };
     let mut row = Row::default()
         .always("instrument", quoted(spec.native))
         .always("orderId", order.id.to_string())
         .always("clientOrderId", quoted(&order.client_id))
-        .changed("type", quoted(kind))
-        .changed("isCloseOrder", "false")
+        .changed("type", quoted(kind(order.kind)))
+        .changed("isCloseOrder", order.reduce_only.to_string())
         .changed("side", quoted(side(order.side)));
     if let Some(price) = order.price {
         row = row.changed("price", quoted_padded(price, spec.price_scale));
+    }
+    row = row.changed("size", order.qty.to_string());
+    if let Some(stop) = order.stop {
+        let trigger = match stop.trigger {
+            Trigger::Last => "lastPrice",
+            Trigger::Index => "indexPrice",
+            Trigger::Mark => "markPrice",
+        };
+        row = row.changed("stopPrice", quoted_padded(stop.price, spec.price_scale));
+        row = row.changed("triggerType", quoted(trigger));
     }
     let tif = match order.tif {
         Tif::Gtc => "gtc",
         Tif::Ioc => "ioc",
         Tif::Fok => "fok",
     };
-    let status = match order.status {
-        Status::New => "new",
-        Status::PartiallyFilled => "partiallyFilled",
-        Status::Filled => "filled",
-        Status::Cancelled => "cancelled",
-    };
-    let value = order.price.map_or(order.value, |price| spec.value(price, order.qty));
-    row.changed("size", order.qty.to_string())
-        .changed("timeInForce", quoted(tif))
+    let price = order.price.or(order.stop.map(|stop| stop.price));
+    let value = price.map_or(order.value, |price| spec.value(price, order.qty));
+    row.changed("timeInForce", quoted(tif))
         .changed("notionalValue", padded(value, settle_places(spec)))
-        .together("status", quoted(status))
+        .together("status", quoted(status(order.status)))
         .together("fillPrice", padded(order.average(spec), price_places))
         .together("filledSize", order.filled.to_string())
         .together("accumulatedFees", padded(order.fee, settle_places(spec)))
@@ -77,15 +81,26 @@ pub(super) fn order_row(spec: &Spec, order: &Order) -> Row {
         .together("updateTime", quoted_iso(order.updated_ms))
 }
 
+/// The wire's word for what an order does.
+fn kind(kind: OrderKind) -> &'static str {
+    match kind {
+        OrderKind::Market => "market",
+        OrderKind::Limit => "limit",
+        OrderKind::StopMarket => "stopMarket",
+        OrderKind::StopLimit => "stopLimit",
+        OrderKind::TakeProfitMarket => "takeProfitMarket",
+        OrderKind::TakeProfitLimit => "takeProfitLimit",
+    }
+}
+
 fn execution_row(spec: &Spec, fill: &OwnFill) -> Row {
     let order = &fill.order;
-    let kind = if order.price.is_some() { "limit" } else { "market" };
     let mut row = Row::default()
         .always("instrument", quoted(spec.native))
         .always("executionId", fill.id.to_string())
         .always("orderId", order.id.to_string())
         .always("clientOrderId", quoted(&order.client_id))
-        .always("orderType", quoted(kind))
+        .always("orderType", quoted(kind(order.kind)))
         .always("orderSide", quoted(side(order.side)));
     if let Some(price) = order.price {
         row = row.always("orderPrice", quoted_padded(price, spec.price_scale));
@@ -107,11 +122,10 @@ pub(super) fn position_row(world: &World, account: &Account, market: usize) -> R
     let flat = held.qty == 0;
     let (places, price_places) = (settle_places(spec), spec.price_scale.digits());
     let value = spec.value(mark, held.qty.abs());
-    let limit = spec.contract.as_ref().map_or("0", |contract| contract.risk[0]);
     Row::default()
         .always("instrument", quoted(spec.native))
         .changed("quantity", held.qty.to_string())
-        .changed("leverage", "\"0.00\"")
+        .changed("leverage", padded(held.leverage, 2))
         .changed("entryValue", padded(held.entry_value, places))
         .changed("entryPrice", padded(held.entry_price(spec), price_places))
         .changed("markPrice", quoted_padded(if flat { 0 } else { mark }, spec.price_scale))
@@ -122,7 +136,7 @@ pub(super) fn position_row(world: &World, account: &Account, market: usize) -> R
         .changed("unrealisedPnl", padded(held.unrealised(spec, mark), places))
         .changed("realisedPnl", padded(held.realised, places))
         .changed("riskValue", padded(value, places))
-        .changed("riskLimit", quoted(limit))
+        .changed("riskLimit", padded(account.risk_limit(market), places))
 }
 
 /// The settlement assets of a world's contracts, with their places.
@@ -242,6 +256,7 @@ impl Duedex {
             let order = match one {
                 News::Order(order) => order,
                 News::Fill(fill) => &fill.order,
+                News::Cash => continue,
             };
             match last.iter_mut().find(|other| (other.market, other.id) == (order.market, order.id)) {
                 Some(slot) => *slot = order,
@@ -250,13 +265,8 @@ impl Duedex {
         }
         let rows: Vec<_> = last
             .into_iter()
-            .filter(|order| {
-                // An order that came, did nothing and went was refused, not cancelled: no row of it exists.
-                let untold = !self.private.orders.holds(&(order.market, order.id));
-                !(untold && order.status == Status::Cancelled && order.filled == 0)
-            })
             .map(|order| {
-                let ends = matches!(order.status, Status::Filled | Status::Cancelled);
+                let ends = !order.status.is_open();
                 let row = order_row(cx.world.markets()[order.market].spec, order);
                 ((order.market, order.id), row, ends)
             })
@@ -267,7 +277,7 @@ impl Duedex {
     fn tell_executions(&mut self, cx: &mut Context<'_>, news: &[News], at_ms: i64) {
         let fills = news.iter().filter_map(|one| match one {
             News::Fill(fill) => Some(execution_row(cx.world.markets()[fill.market].spec, fill)),
-            News::Order(_) => None,
+            News::Order(_) | News::Cash => None,
         });
         let rows: Vec<Row> = fills.collect();
         if rows.is_empty() {

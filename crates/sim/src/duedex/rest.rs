@@ -1,17 +1,18 @@
-//! REST: instruments, tickers, candles, and what an account may read of itself.
+//! REST: who may ask for what, instruments, tickers and candles.
 
 use bytes::Bytes;
 use venuekit_sign::duedex as sign;
 
 use crate::candles::Candle;
+use crate::duedex::Duedex;
 use crate::duedex::budget::{Admission, Bucket, Payer};
-use crate::duedex::{Duedex, private};
 use crate::front::{RUN_HEADER, Request, Response};
+use crate::keys::{ApiKey, Permissions};
 use crate::market::{Asset, Spec};
 use crate::outbox::RestFault;
+use crate::query::param;
 use crate::text::Text;
 use crate::venue::Context;
-use crate::wallets::Account;
 
 /// How far a timestamp may be ahead of the venue's clock, and how long it holds without an expiration, in ms.
 const WINDOW_MS: i64 = 5000;
@@ -21,12 +22,12 @@ const AUTH_HEADERS: [&str; 4] =
     [sign::TIMESTAMP_HEADER, sign::KEY_HEADER, sign::SIGNATURE_HEADER, sign::EXPIRATION_HEADER];
 
 /// A refusal: the venue's code and its words.
-type Refusal = (i32, &'static str);
+pub(super) type Refusal = (i32, &'static str);
 
-const INVALID: Refusal = (1000, "Invalid argument");
-const NO_ENDPOINT: Refusal = (5000, "Endpoint not found");
+pub(super) const INVALID: Refusal = (1000, "Invalid argument");
+pub(super) const NO_ENDPOINT: Refusal = (5000, "Endpoint not found");
 const NO_INSTRUMENT: Refusal = (10050, "Instrument not found");
-const NO_ORDER: Refusal = (10056, "Order not found");
+pub(super) const NO_ORDER: Refusal = (10056, "Order not found");
 
 /// The HTTP status of a code; which one the venue used is not known.
 fn status_of(code: i32) -> u16 {
@@ -40,10 +41,6 @@ fn status_of(code: i32) -> u16 {
         5011 | 5012 => 403,
         _ => 400,
     }
-}
-
-fn param<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v)
 }
 
 fn has_duplicates(query: &str) -> bool {
@@ -65,7 +62,7 @@ impl Duedex {
         }
         let user = self.authenticate(cx, request);
         let (payer, quota) = match user {
-            Ok(true) => (Payer::User(self.user_id), self.limits.quota_user),
+            Ok(Some(_)) => (Payer::User(self.user_id), self.limits.quota_user),
             _ => (Payer::Ip(request.peer), self.limits.quota_ip),
         };
         let now = cx.now.mono;
@@ -113,18 +110,20 @@ impl Duedex {
         Response { status, headers, body: Bytes::from(body) }
     }
 
-    /// Says whether a request comes from the user; one that claims to and does not is refused.
-    fn authenticate(&self, cx: &Context<'_>, request: &Request<'_>) -> Result<bool, Refusal> {
+    /// Says with which key a request was signed; one that claims to be and is not is refused.
+    fn authenticate<'a>(
+        &self,
+        cx: &Context<'a>,
+        request: &Request<'_>,
+    ) -> Result<Option<&'a ApiKey>, Refusal> {
         if AUTH_HEADERS.iter().all(|name| request.header(name).is_none()) {
-            return Ok(false);
+            return Ok(None);
         }
         let header = |name| request.header(name).ok_or((5001, "Authentication header missing"));
         let (timestamp, key) = (header(sign::TIMESTAMP_HEADER)?, header(sign::KEY_HEADER)?);
         let signature = header(sign::SIGNATURE_HEADER)?;
         let expiration = request.header(sign::EXPIRATION_HEADER);
-        if key != self.user.credentials.key {
-            return Err((5002, "API key not found"));
-        }
+        let key = cx.keys.find(key).ok_or((5002, "API key not found"))?;
         let server_ms = cx.server_ms();
         let stamp: i64 = timestamp.parse().map_err(|_| (5003, "Invalid timestamp"))?;
         if stamp >= server_ms.saturating_add(WINDOW_MS) {
@@ -151,13 +150,21 @@ impl Duedex {
             query: request.query,
             body,
         };
-        match signed.verify(&self.user.credentials.secret, signature) {
-            Ok(true) => Ok(true),
-            _ => Err((5005, "Invalid signature")),
+        if signed.verify(&key.credentials.secret, signature) != Ok(true) {
+            return Err((5005, "Invalid signature"));
         }
+        if !key.works_from(request.peer) {
+            return Err((5012, "Address not in the IP whitelist"));
+        }
+        Ok(Some(key))
     }
 
-    fn answer(&self, cx: &Context<'_>, request: &Request<'_>, user: bool) -> Result<Text, Refusal> {
+    fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<'_>,
+        key: Option<&ApiKey>,
+    ) -> Result<Text, Refusal> {
         if has_duplicates(request.query) {
             return Err((5006, "Duplicate parameter"));
         }
@@ -176,74 +183,20 @@ impl Duedex {
                 self.tickers[market].write(&mut text, cx.world.markets()[market].spec);
             }
             ("GET", ["order" | "margin", ..] | ["position", _]) => {
-                let account = self.account(cx, user)?;
-                self.account_answer(cx, account, &path, request.query, &mut text)?;
+                permitted(key, |may| may.read)?;
+                self.account_answer(cx, &path, request.query, &mut text)?;
             }
-            // The key may view, not trade.
-            ("POST" | "DELETE" | "PATCH", ["order"]) | ("POST", ["position", ..]) => {
-                self.account(cx, user)?;
-                return Err((5011, "Insufficient permission"));
+            ("POST" | "DELETE" | "PATCH", ["order"] | ["position", ..]) => {
+                permitted(key, |may| may.trade)?;
+                self.trade(cx, request, &path, &mut text)?;
             }
             _ => return Err(NO_ENDPOINT),
         }
         Ok(text)
     }
 
-    fn account<'a>(&self, cx: &'a Context<'_>, user: bool) -> Result<&'a Account, Refusal> {
-        let account = cx.world.account(self.user.owner).filter(|_| user);
-        account.ok_or((5001, "Authentication header missing"))
-    }
-
-    fn find(&self, cx: &Context<'_>, native: &str) -> Result<usize, Refusal> {
+    pub(super) fn find(&self, cx: &Context<'_>, native: &str) -> Result<usize, Refusal> {
         cx.world.markets().iter().position(|market| market.spec.native == native).ok_or(NO_INSTRUMENT)
-    }
-
-    fn account_answer(
-        &self,
-        cx: &Context<'_>,
-        account: &Account,
-        path: &[&str],
-        query: &str,
-        text: &mut Text,
-    ) -> Result<(), Refusal> {
-        let world = &*cx.world;
-        let row =
-            |order: &crate::wallets::Order| private::order_row(world.markets()[order.market].spec, order);
-        match path {
-            ["order", "active"] => {
-                let open: Vec<_> = account.open_orders().collect();
-                rows(text, &open, |text, order| row(order).write(text));
-            }
-            ["order"] => {
-                let market = self.find(cx, param(query, "instrument").ok_or(INVALID)?)?;
-                let (id, client_id) = (param(query, "orderId"), param(query, "clientOrderId"));
-                if id.is_some() == client_id.is_some() {
-                    return Err(INVALID);
-                }
-                let mut open = account.open_orders().filter(|order| order.market == market);
-                let order = open.find(|order| match (id, client_id) {
-                    (Some(id), _) => order.id.to_string() == id,
-                    (_, Some(client_id)) => order.client_id == client_id,
-                    _ => false,
-                });
-                row(order.ok_or(NO_ORDER)?).write(text);
-            }
-            ["margin"] => {
-                let currencies = private::currencies(world);
-                rows(text, &currencies, |text, (currency, places)| {
-                    private::margin_row(world, account, currency, *places).write(text);
-                });
-            }
-            ["margin", currency] => {
-                let mut currencies = private::currencies(world).into_iter();
-                let (code, places) =
-                    currencies.find(|(code, _)| code == currency).ok_or((10070, "Token not found"))?;
-                private::margin_row(world, account, code, places).write(text);
-            }
-            ["position", native] => private::position_row(world, account, self.find(cx, native)?).write(text),
-            _ => return Err(NO_ENDPOINT),
-        }
-        Ok(())
     }
 
     /// Candles as charts ask for them, on a host of their own: no envelope, bare numbers, times in seconds.
@@ -296,6 +249,12 @@ impl Duedex {
     }
 }
 
+/// Refuses whoever did not sign, or signed with a key that may not.
+fn permitted(key: Option<&ApiKey>, may: impl Fn(&Permissions) -> bool) -> Result<(), Refusal> {
+    let key = key.ok_or((5001, "Authentication header missing"))?;
+    if may(&key.permissions) { Ok(()) } else { Err((5011, "Insufficient permission")) }
+}
+
 /// What a request costs.
 fn weight(request: &Request<'_>) -> u32 {
     match (request.method, request.path) {
@@ -306,7 +265,7 @@ fn weight(request: &Request<'_>) -> u32 {
 }
 
 /// An array with one value for each row.
-fn rows<T>(text: &mut Text, items: &[T], mut write: impl FnMut(&mut Text, &T)) {
+pub(super) fn rows<T>(text: &mut Text, items: &[T], mut write: impl FnMut(&mut Text, &T)) {
     text.s("[");
     for (at, item) in items.iter().enumerate() {
         if at > 0 {

@@ -110,10 +110,6 @@ impl<K: Ord> Table<K> {
         text.s("]");
     }
 
-    pub(super) fn holds(&self, key: &K) -> bool {
-        self.rows.contains_key(key)
-    }
-
     /// Takes rows in and writes what is new of them as an array; a row that ends is told once more and forgotten.
     ///
     /// Gives false, with nothing written, when nothing is new; otherwise the number has risen by one.

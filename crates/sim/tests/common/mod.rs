@@ -1,6 +1,8 @@
 //! A client's side of the wire without a wire: hands inputs to the simulator and keeps what it sends.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod trade;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -32,7 +34,7 @@ pub(crate) struct Rig {
     pub(crate) responses: BTreeMap<u64, Option<Response>>,
     /// Everything that left, in order.
     pub(crate) trace: Vec<(&'static str, FrontOutput)>,
-    next: u64,
+    pub(crate) next: u64,
 }
 
 impl Rig {
