@@ -16,8 +16,10 @@
 
 mod ask;
 mod catalog;
+mod client_id;
 mod event;
 mod fault;
+pub mod grid;
 pub mod read;
 mod request;
 mod rows;
@@ -28,6 +30,7 @@ pub use ask::{
     Ask, AskKind, Lane, NewOrder, OrderRef, OrderType, Page, TimeInForce, Token, TriggerBy, Wallet,
 };
 pub use catalog::{Catalog, MarketId};
+pub use client_id::ClientIds;
 pub use event::{
     AckOf, Body, BookBody, Broken, BrokenWhy, Control, Data, DataKind, Event, EventBuf, LevelSpan, TextSpan,
 };
