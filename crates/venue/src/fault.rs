@@ -11,7 +11,7 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The venue's number for it.
     pub code: Option<i64>,
-    /// The venue's own words.
+    /// The venue's own words, and what to do about it.
     pub text: String,
     /// Whether and when trying again can help.
     pub retry: Retry,
@@ -81,6 +81,26 @@ impl Fault {
     /// A fault that we found by ourselves, and that trying again cannot mend.
     pub fn ours(kind: FaultKind, text: impl Into<String>) -> Fault {
         Fault { kind, code: None, text: text.into(), retry: Retry::Never }
+    }
+}
+
+impl FaultKind {
+    /// What to do about a fault of which no more is known than its kind.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            FaultKind::Credentials => "check the key, its secret, its permissions and its address list",
+            FaultKind::Clock => {
+                "measure the venue's time again; set this machine's clock if that does not help"
+            }
+            FaultKind::BadRequest => "change the request; it will be refused again as it is",
+            FaultKind::Rejected => "change the order; it will be refused again as it is",
+            FaultKind::NotFound => "check the id and the symbol; it may be gone already",
+            FaultKind::RateLimited => "send less, and nothing before the wait is over",
+            FaultKind::Banned => "send nothing until the ban ends; orders that rest stay where they are",
+            FaultKind::Unavailable => "wait, and look up what was sent: it may have been done",
+            FaultKind::Unreadable => "look up what was sent; compare the answer with the venue's documents",
+            FaultKind::Transport => "check the connection, and look up what was sent: it may have been done",
+        }
     }
 }
 

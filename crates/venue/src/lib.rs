@@ -79,8 +79,8 @@ pub trait Venue: Send + Sync {
     /// asked for, so that what it leaves out is gone; its topic names a market where only that market was asked for.
     /// A row that does not read costs itself: it becomes [`Event::Broken`], the other rows stand, and the answer is an
     /// [`DataKind::Update`], since what is missing in it need not be gone. An answer without rows is no event, or one
-    /// with an empty range. What no stream carries (movements, copies, fees, permissions) comes under the account's
-    /// topic of the nearest kind; the row says what it is.
+    /// with an empty range. What no stream carries (movements, copies, fees, permissions) comes as an update under
+    /// the account's topic of the nearest kind; the row says what it is.
     ///
     /// **Errors**: the venue's refusal, or [`FaultKind::Unreadable`].
     fn answer(

@@ -1,7 +1,7 @@
 //! The venue's refusals as faults: who must act, and whether trying again can help. The codes stand in the profile.
 
 use venuekit_venue::read::clip;
-use venuekit_venue::{Fault, FaultKind, HttpReply};
+use venuekit_venue::{Fault, FaultKind, HttpReply, Retry};
 use venuekit_wire::doex::ApiError;
 
 use crate::spec::Profile;
@@ -16,24 +16,25 @@ pub(crate) fn body<'a>(profile: &Profile, reply: &HttpReply<'a>) -> Result<&'a [
 
 /// A refusal on a stream.
 pub(crate) fn of_stream(profile: &Profile, error: &ApiError<'_>) -> Fault {
-    let kind = profile.kind_of(error.code).unwrap_or(FaultKind::BadRequest);
-    Fault { kind, code: Some(error.code), text: clip(&error.msg).to_owned(), retry: kind.retry(None) }
+    let meaning = profile.meaning(error.code);
+    let kind = meaning.map_or(FaultKind::BadRequest, |(kind, _)| kind);
+    fault(kind, meaning, Some(error.code), clip(&error.msg), kind.retry(None))
 }
 
 fn of_reply(profile: &Profile, reply: &HttpReply<'_>) -> Fault {
     let error: Option<ApiError<'_>> = venuekit_wire::parse(reply.body).ok();
     let code = error.as_ref().map(|error| error.code);
-    let text = match &error {
+    let words = match &error {
         Some(error) => clip(&error.msg).to_owned(),
         // What a proxy wrote may repeat our request, so it is not quoted.
         None => format!("HTTP {} with {} bytes that name no error", reply.status, reply.body.len()),
     };
-    let by_code = code.and_then(|code| profile.kind_of(code));
+    let meaning = code.and_then(|code| profile.meaning(code));
     let kind = match reply.status {
         429 => FaultKind::RateLimited,
         418 => FaultKind::Banned,
         500..600 => FaultKind::Unavailable,
-        status => by_code.unwrap_or(match status {
+        status => meaning.map(|(kind, _)| kind).unwrap_or(match status {
             401 => FaultKind::Credentials,
             // Not of the venue, whose refusals have codes: a firewall.
             403 if code.is_none() => FaultKind::Banned,
@@ -42,5 +43,17 @@ fn of_reply(profile: &Profile, reply: &HttpReply<'_>) -> Fault {
             _ => FaultKind::Unreadable,
         }),
     };
-    Fault { kind, code, text, retry: kind.retry(reply.retry_after()) }
+    fault(kind, meaning, code, &words, kind.retry(reply.retry_after()))
+}
+
+/// Where the status overrules the code, so does its advice.
+fn fault(
+    kind: FaultKind,
+    meaning: Option<(FaultKind, &str)>,
+    code: Option<i64>,
+    words: &str,
+    retry: Retry,
+) -> Fault {
+    let advice = meaning.filter(|(of_code, _)| *of_code == kind).map_or(kind.advice(), |(_, advice)| advice);
+    Fault { kind, code, text: format!("{words}; {advice}"), retry }
 }

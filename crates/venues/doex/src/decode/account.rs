@@ -19,7 +19,7 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
             let told: doex::Permissions = typed(body)?;
             let doex::Permissions { read, trade, withdraw, ip_restricted } = told;
             let row = Row::Permissions(Permissions { read, trade, withdraw, ip_restricted });
-            out.tell_list(account(Channel::Balances), true, [row], |row| Ok(Some(row)));
+            out.tell_list(account(Channel::Balances), false, [row], |row| Ok(Some(row)));
         }
         Ask::Fees => fees(place, body, out)?,
         Ask::Balances { wallet } => {
@@ -54,7 +54,7 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
             out.tell_list(account(Channel::Balances), false, list(body)?, |row| transfer(row).map(Some));
         }
         Ask::CopyPositions => {
-            out.tell_list(account(Channel::Positions), true, list(body)?, |row| {
+            out.tell_list(account(Channel::Positions), false, list(body)?, |row| {
                 copy_position(place, row).map(Some)
             });
         }

@@ -183,6 +183,7 @@ struct Codes {
     from: i64,
     to: i64,
     kind: Kind,
+    advice: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -300,10 +301,10 @@ impl Profile {
         }
     }
 
-    /// What an error code means.
-    pub(crate) fn kind_of(&self, code: i64) -> Option<FaultKind> {
+    /// What an error code means, and what to do about it.
+    pub(crate) fn meaning(&self, code: i64) -> Option<(FaultKind, &str)> {
         let found = self.errors.codes.iter().find(|codes| (codes.from..=codes.to).contains(&code))?;
-        Some(found.kind.into())
+        Some((found.kind.into(), &found.advice))
     }
 }
 

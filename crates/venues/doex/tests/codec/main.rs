@@ -2,6 +2,8 @@
 //!
 //! The fixtures are written for these tests in the assumed shapes of the venue; none is a recording.
 
+mod account;
+mod asked;
 mod broken;
 mod feed;
 mod profile;

@@ -77,10 +77,8 @@ fn an_edit_is_followed() {
 
 #[test]
 fn error_codes_are_edited_too() {
-    let text = edited(
-        "{ from = -2010, to = -2010, kind = \"rejected\" }",
-        "{ from = 7, to = 9, kind = \"banned\" }",
-    );
+    let text =
+        edited("{ from = -2010, to = -2010, kind = \"rejected\"", "{ from = 7, to = 9, kind = \"banned\"");
     let venue = Doex::from_profile(&text).expect("a whole profile");
     let mut desk = Desk::new(SPOT);
     desk.venue = venue;

@@ -164,7 +164,7 @@ fn check(
     let reply = HttpReply { status, headers: &headers, body: body.as_bytes() };
     let fault = Desk::new(SPOT).answer(&Ask::Time, &reply).expect_err("a refusal");
     assert_eq!((fault.kind, fault.code, fault.retry), (kind, code, retry), "{status} {body}");
-    assert!(!fault.text.is_empty() && fault.text.len() <= 200);
+    assert!(!fault.text.is_empty() && fault.text.len() <= 320);
 }
 
 #[test]
@@ -219,5 +219,9 @@ fn statuses() {
     // A proxy's page may repeat what we sent, so nothing of it is kept.
     let reply = reply(502, "<html>signature=abc</html>");
     let fault = Desk::new(SPOT).answer(&Ask::Time, &reply).expect_err("a refusal");
-    assert_eq!(fault.to_string(), "venue unavailable: HTTP 502 with 26 bytes that name no error");
+    let advice = Unavailable.advice();
+    assert_eq!(
+        fault.to_string(),
+        format!("venue unavailable: HTTP 502 with 26 bytes that name no error; {advice}")
+    );
 }

@@ -3,7 +3,8 @@
 use venuekit_types::UnixNanos;
 use venuekit_venue::read::{Unfit, clip};
 use venuekit_venue::{
-    Ask, Candle, Channel, EventBuf, Fault, HttpReply, Interval, MarketId, OrderRef, Place, Row, Topic,
+    Ask, Candle, Channel, EventBuf, Fault, FaultKind, HttpReply, Interval, MarketId, OrderRef, Place, Row,
+    Topic,
 };
 use venuekit_wire::duedex;
 use venuekit_wire::{Num, RawValue};
@@ -27,8 +28,7 @@ pub(crate) fn answer(
         return Ok(());
     }
     let data = match fault::data(reply) {
-        // There is nothing to cancel, which is what was wanted.
-        Err(fault) if fault.code == Some(fault::NO_ORDERS) && matches!(ask, Ask::CancelAll { .. }) => None,
+        Err(fault) if is_empty_already(ask, &fault) => None,
         data => data?,
     };
     let account = Topic::account;
@@ -96,6 +96,13 @@ pub(crate) fn answer(
         _ => return Err(Fault::unreadable("an answer to what was never asked")),
     }
     Ok(())
+}
+
+/// Whether there was nothing to cancel, which is what was wanted.
+fn is_empty_already(ask: &Ask, fault: &Fault) -> bool {
+    matches!(ask, Ask::CancelAll { .. })
+        && fault.kind == FaultKind::NotFound
+        && fault.code == Some(fault::NO_ORDERS)
 }
 
 fn typed<'a, T: serde::Deserialize<'a>>(data: Option<&'a RawValue>) -> Result<T, Fault> {

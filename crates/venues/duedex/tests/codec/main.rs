@@ -2,6 +2,8 @@
 //!
 //! The fixtures are written for these tests in the shapes of the venue's documents; none is a recording.
 
+mod account;
+mod asked;
 mod broken;
 mod feed;
 mod rest;

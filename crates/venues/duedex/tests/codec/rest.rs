@@ -150,7 +150,7 @@ fn check(
     let reply = HttpReply { status, headers: &headers, body: body.as_bytes() };
     let fault = answer(&Ask::Instruments, &reply).expect_err("a refusal");
     assert_eq!((fault.kind, fault.code, fault.retry), (kind, code, retry), "{status} {body}");
-    assert!(!fault.text.is_empty() && fault.text.len() <= 200);
+    assert!(!fault.text.is_empty() && fault.text.len() <= 320);
 }
 
 #[test]
@@ -189,7 +189,10 @@ fn every_code_of_the_card() {
     let fault =
         answer(&Ask::Instruments, &reply(200, r#"{"code":10117,"message":"Post-only order rejected"}"#))
             .expect_err("a refusal");
-    assert_eq!(fault.to_string(), "rejected: Post-only order rejected (code 10117)");
+    assert_eq!(
+        fault.to_string(),
+        "rejected: Post-only order rejected; use a price that does not cross, or leave post-only out (code 10117)"
+    );
 }
 
 #[test]
@@ -211,10 +214,10 @@ fn statuses() {
         r#"{"type":"about:blank","title":"One or more fields are wrong.","status":400,"traceId":"x"}"#;
     check(400, None, problem, BadRequest, None, Retry::Never);
     let fault = answer(&Ask::Instruments, &reply(400, problem)).expect_err("a refusal");
-    assert_eq!(fault.text, "One or more fields are wrong.");
+    assert_eq!(fault.text, format!("One or more fields are wrong.; {}", BadRequest.advice()));
     let long = format!(r#"{{"code":1000,"message":"{}"}}"#, "é".repeat(5000));
     check(400, None, &long, BadRequest, Some(1000), Retry::Never);
     // A proxy's page may repeat what we sent, so nothing of it is kept.
     let fault = answer(&Ask::Instruments, &reply(502, "<html>signature=abc</html>")).expect_err("a refusal");
-    assert_eq!(fault.text, "HTTP 502 with 26 bytes that are no answer");
+    assert_eq!(fault.text, format!("HTTP 502 with 26 bytes that are no answer; {}", Unavailable.advice()));
 }
