@@ -38,7 +38,7 @@ fn the_specs_follow_from_it() {
         assert_eq!(user.carries.len(), private);
         assert!(user.carries.iter().all(|channel| channel.is_private()));
         assert_eq!(spec.channel(Channel::Trades).expect("offered").ids, RowIds::Contiguous);
-        assert_eq!(spec.books[0].rest_depth, 500);
+        assert_eq!(spec.books[0].rest_depth, 1000);
         assert_eq!(spec.budgets[0].used_header.as_deref(), Some("x-doex-used-weight-1m"));
         // Every channel that a socket carries has a rule, and the other way round.
         for channel in spec.sockets.iter().flat_map(|socket| &socket.carries) {
@@ -117,7 +117,7 @@ fn check(text: &str, place: &str, what: &str, hint: &str) {
 
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
-    let text = edited("rest_depth = 500", "rest_dept = 500");
+    let text = edited("rest_depth = 1000", "rest_dept = 1000");
     check(&text, "rest_dept =", "unknown key `book.rest_dept`", "did you mean `book.rest_depth`?");
     let text = edited("[heartbeat]", "[hartbeat]");
     check(&text, "[hartbeat]", "unknown key `hartbeat", "`heartbeat");
@@ -149,7 +149,7 @@ fn what_is_wrong_is_said_with_its_place() {
 
 #[test]
 fn the_column_counts_characters() {
-    let text = edited("rest_depth = 500", "'é' = 1\nrest_depth = 500");
+    let text = edited("rest_depth = 1000", "'é' = 1\nrest_depth = 1000");
     let error = Doex::from_profile(&text).expect_err("a key too many");
     assert_eq!((error.column, error.what.as_str()), (1, "unknown key `book.é`"));
     let text = edited("spot = \"\", futures", "spot = \"é\", other = \"\", futures");
