@@ -44,7 +44,7 @@ impl Linkage {
     }
 
     /// True where the numbers show that nothing is missing.
-    pub(crate) fn sees_holes(self) -> bool {
+    pub fn sees_holes(self) -> bool {
         match self {
             Linkage::Step { .. } | Linkage::Range { .. } | Linkage::Chain { .. } | Linkage::Socket => true,
             Linkage::Replace | Linkage::Unnumbered | Linkage::Rising => false,

@@ -362,7 +362,12 @@ impl Host for Feed {
                 // No rows yet: they are counted, and their streams watched.
                 let _ = self.following(*stream);
             }
-            Event::Committed { .. } => {}
+            Event::Committed { .. }
+            | Event::Answered { .. }
+            | Event::Done { .. }
+            | Event::Resolved { .. }
+            | Event::Clock { .. }
+            | Event::OffGrid { .. } => {}
             Event::Stream(info) => self.on_stream(now, info),
             Event::Instrument { product, market } => self.instruments.push((*product, *market)),
             Event::UnknownSymbol { symbol, candidates } => {
@@ -387,7 +392,8 @@ impl Host for Feed {
     }
 
     fn persist(&mut self, id: PersistId, what: Persist) -> Option<u64> {
-        let Persist::Epochs { stream, count } = what;
+        // No orders are placed from here: without a word from a store none leaves.
+        let Persist::Epochs { stream, count } = what else { return None };
         let market = self.stream(stream).and_then(|stream| stream.market.clone())?;
         let count = NonZeroU32::new(count)?;
         let wishes = self.parts.wishes.clone();

@@ -6,17 +6,25 @@ use venuekit_book::Limits as BookLimits;
 use venuekit_sign::Credentials;
 use venuekit_venue::{Channel, Spec};
 
+use crate::command::{Ban, Intent};
+
 /// What one session follows: some products of one venue.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// What to follow.
     pub wants: Vec<Want>,
+    /// Products to serve whether or not a wish is about them: for commands, and for intents left over.
+    pub products: Vec<String>,
     /// Origins that replace the spec's, by product name.
     pub hosts: Vec<HostOverride>,
     /// The environment whose hosts are used where nothing replaces them: `live` when empty.
     pub environment: String,
     /// Who we are, for private channels.
     pub credentials: Option<Credentials>,
+    /// Orders of an earlier run whose outcome is unknown: they are looked up, and never sent again.
+    pub intents: Vec<Intent>,
+    /// Bans of an earlier run.
+    pub bans: Vec<Ban>,
     /// The seed of every random choice: jitter, mostly.
     pub seed: u64,
     /// Bounds.
@@ -63,6 +71,18 @@ pub struct Limits {
     pub login_within: Duration,
     /// How long a request may take.
     pub request_within: Duration,
+    /// How long a request that changes something may take; its outcome counts as unknown after that.
+    pub change_within: Duration,
+    /// How long an order may wait for the store and its turn; it is not sent after that.
+    pub leave_within: Duration,
+    /// How long the venue may take an order after it left: what its signature says, where that covers a time.
+    pub order_window: Duration,
+    /// How long an order that the venue took may take to show in an answer.
+    pub shown_within: Duration,
+    /// How often the venue's time is measured.
+    pub clock_every: Duration,
+    /// How often the state of private streams is compared with the venue's.
+    pub compare_every: Duration,
     /// How long a stream may take from its subscription to its first state.
     pub live_within: Duration,
     /// How long a probe of a quiet stream may take.
@@ -77,8 +97,12 @@ pub struct Limits {
     pub healthy_after: Duration,
     /// Snapshot requests under way at once per product.
     pub snapshots_at_once: usize,
-    /// Requests under way at once per origin.
+    /// Reads under way at once per origin; what is urgent goes beside them.
     pub requests_at_once: usize,
+    /// Requests that wait in each lane of an origin.
+    pub queued_requests: usize,
+    /// Commands that have not ended, and orders that are looked up.
+    pub commands: usize,
     /// Frames held for a numbered channel that is no book.
     pub early_frames: usize,
     /// Bytes in those frames together.
@@ -101,6 +125,12 @@ impl Default for Limits {
             open_within: s(10),
             login_within: s(10),
             request_within: s(10),
+            change_within: s(3),
+            leave_within: s(1),
+            order_window: s(2),
+            shown_within: Duration::from_millis(500),
+            clock_every: s(60),
+            compare_every: s(60),
             live_within: s(10),
             probe_within: Duration::from_millis(900),
             overlap_within: s(30),
@@ -109,6 +139,8 @@ impl Default for Limits {
             healthy_after: s(60),
             snapshots_at_once: 4,
             requests_at_once: 8,
+            queued_requests: 1_024,
+            commands: 4_096,
             early_frames: 1_024,
             early_bytes: 4 << 20,
             trade_holes: 64,
@@ -177,20 +209,29 @@ pub enum ConfigError {
 }
 
 /// The origins of one product, after every replacement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
     /// REST origin, without a trailing slash.
     pub rest: String,
     /// Stream origin, without a trailing slash.
     pub stream: String,
+    /// Further origins by name. Where the REST origin is replaced, it stands for every one of them.
+    pub others: Vec<(&'static str, String)>,
 }
 
 /// Finds where a product lives.
 pub(crate) fn origins(config: &Config, spec: &Spec) -> Result<Origins, ConfigError> {
     let named = config.hosts.iter().find(|h| h.product.as_deref() == Some(spec.product.as_str()));
     let any = || config.hosts.iter().find(|h| h.product.is_none());
-    let (rest, stream) = match named.or_else(any) {
-        Some(hosts) => (&hosts.rest, &hosts.stream),
+    let bare = |origin: &String| origin.trim_end_matches('/').to_owned();
+    let (rest, stream, others) = match named.or_else(any) {
+        Some(hosts) => {
+            // Every name the product knows leads to the replacement.
+            let names = spec.hosts.iter().flat_map(|hosts| &hosts.others);
+            let mut others: Vec<_> = names.map(|(name, _)| (*name, bare(&hosts.rest))).collect();
+            others.dedup();
+            (&hosts.rest, &hosts.stream, others)
+        }
         None => {
             let environment =
                 if config.environment.is_empty() { "live" } else { config.environment.as_str() };
@@ -201,9 +242,9 @@ pub(crate) fn origins(config: &Config, spec: &Spec) -> Result<Origins, ConfigErr
                     known: spec.hosts.iter().map(|h| h.environment.clone()).collect(),
                 }
             })?;
-            (&hosts.rest, &hosts.stream)
+            let others = hosts.others.iter().map(|(name, origin)| (*name, bare(origin))).collect();
+            (&hosts.rest, &hosts.stream, others)
         }
     };
-    let bare = |origin: &String| origin.trim_end_matches('/').to_owned();
-    Ok(Origins { rest: bare(rest), stream: bare(stream) })
+    Ok(Origins { rest: bare(rest), stream: bare(stream), others })
 }

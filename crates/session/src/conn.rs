@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use venuekit_types::Mono;
-use venuekit_venue::Fault;
 use venuekit_venue::spec::{Heartbeat, SocketSpec};
+use venuekit_venue::{Fault, Token};
 
 use crate::backoff::Backoff;
 use crate::io::{CloseReason, ConnId, LineId, StreamId};
@@ -101,6 +101,17 @@ pub(crate) fn client_ping(spec: &SocketSpec) -> Option<(Duration, Duration)> {
     })
 }
 
+/// The token that a line is opened with, where it needs one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// There is none.
+    None,
+    /// It was asked for.
+    Asked,
+    /// This one.
+    Known(Token),
+}
+
 /// A set of streams that share a socket, across reconnects.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -119,4 +130,5 @@ pub(crate) struct Line {
     /// One stream at a time, since a subscription was answered by a close.
     pub(crate) isolate: bool,
     pub(crate) stopped: Option<Fault>,
+    pub(crate) key: Key,
 }

@@ -1,14 +1,17 @@
 //! What a session has to say, and the arena that its levels and texts stand in.
 
 use core::ops::Range;
+use core::time::Duration;
 use std::borrow::Cow;
 
 use venuekit_book::{Gap, State};
 use venuekit_types::{Level, Price, Qty, Scale, Side, Symbol, UnixNanos};
 use venuekit_venue::{
-    BalancePatch, Broken, Candle, Channel, Fault, Fill, MarketId, OrderPatch, PositionPatch, TickerPatch,
+    Ask, BalancePatch, Broken, Candle, Channel, DataKind, EventBuf, Fault, Fill, MarketId, OrderPatch,
+    PositionPatch, Row, TextSpan, TickerPatch, Wallet,
 };
 
+use crate::command::{CommandId, Done, Resolution};
 use crate::io::{CloseReason, ConnId, StreamId};
 
 /// An event and the arena it points into.
@@ -29,6 +32,16 @@ impl<'a> Emission<'a> {
     pub fn text(&self, span: &Range<usize>) -> &'a str {
         &self.arena.text[span.clone()]
     }
+
+    /// Rows of an answer. Texts that they point at stand in [`Emission::row_text`].
+    pub fn rows(&self, span: &Range<usize>) -> &'a [Row] {
+        &self.arena.rows[span.clone()]
+    }
+
+    /// A text of an answer's row.
+    pub fn row_text(&self, span: TextSpan) -> &'a str {
+        self.arena.row_texts.text(span)
+    }
 }
 
 /// Memory that lives until the outputs of one input were polled.
@@ -37,6 +50,9 @@ pub(crate) struct Arena {
     pub(crate) levels: Vec<Level>,
     pub(crate) text: String,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) rows: Vec<Row>,
+    /// Holds the texts of `rows`.
+    pub(crate) row_texts: EventBuf,
 }
 
 impl Arena {
@@ -44,6 +60,21 @@ impl Arena {
         self.levels.clear();
         self.text.clear();
         self.bytes.clear();
+        self.rows.clear();
+        self.row_texts.clear();
+    }
+
+    /// Keeps the rows of an answer, with the texts they point at.
+    pub(crate) fn put_rows(&mut self, buf: &EventBuf) -> Range<usize> {
+        let start = self.rows.len();
+        for row in &buf.rows {
+            let mut row = row.clone();
+            if let Row::Trade(trade) = &mut row {
+                trade.id = self.row_texts.put_text(buf.text(trade.id));
+            }
+            self.rows.push(row);
+        }
+        start..self.rows.len()
     }
 
     pub(crate) fn put_levels(&mut self, levels: impl IntoIterator<Item = Level>) -> Range<usize> {
@@ -149,6 +180,53 @@ pub enum Event {
     Committed {
         /// Which stream.
         stream: StreamId,
+        /// Whether the rows replace what was known.
+        kind: DataKind,
+        /// The wallet that they are the whole of, where a snapshot comes wallet by wallet.
+        wallet: Option<Wallet>,
+    },
+    /// What a command asked for was answered.
+    Answered {
+        /// Which command.
+        id: CommandId,
+        /// Of which product.
+        product: usize,
+        /// What was asked.
+        ask: Box<Ask>,
+        /// What was answered, as [`Emission::rows`].
+        rows: Range<usize>,
+    },
+    /// A command ended.
+    Done {
+        /// Which.
+        id: CommandId,
+        /// How.
+        done: Done,
+    },
+    /// What became of an order is known at last.
+    Resolved {
+        /// Which command.
+        id: CommandId,
+        /// What.
+        outcome: Resolution,
+    },
+    /// The venue's time was measured, and something worth knowing came of it.
+    Clock {
+        /// Of which product.
+        product: usize,
+        /// Nanoseconds that the venue is ahead of the local clock.
+        offset: i64,
+        /// How far the truth may lie from that; nothing when it has no upper bound.
+        accuracy: Option<Duration>,
+        /// Whether the local clock is further off than it should be.
+        alarm: bool,
+    },
+    /// A book takes numbers that are not on the grid its instrument was told to have.
+    OffGrid {
+        /// Which stream.
+        stream: StreamId,
+        /// The first such price, in counts of the instrument's scale.
+        price: Price,
     },
     /// A stream was given up: it is not asked for again.
     Stopped {

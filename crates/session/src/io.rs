@@ -1,10 +1,9 @@
 //! The two verbs of a session: what goes in, what comes out.
 
-use core::fmt;
-
 use venuekit_types::Mono;
 use venuekit_venue::{HttpReply, HttpRequest};
 
+use crate::command::{Command, CommandId, Persist};
 use crate::event::Emission;
 
 macro_rules! id {
@@ -13,13 +12,15 @@ macro_rules! id {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $ty);
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::core::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 self.0.fmt(f)
             }
         }
     };
 }
+
+pub(crate) use id;
 
 id! {
     /// One attempt at a connection; never used twice in a session.
@@ -43,7 +44,7 @@ id! {
 }
 
 /// What happened outside.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Input<'a> {
     /// A connection opened.
     Opened {
@@ -83,6 +84,13 @@ pub enum Input<'a> {
         /// In the carrier's words.
         why: &'a str,
     },
+    /// A request was stopped before a byte of it left.
+    Unsent {
+        /// Which.
+        id: RequestId,
+        /// By whom and why.
+        why: &'a str,
+    },
     /// A durable step is done.
     Persisted {
         /// Which.
@@ -99,15 +107,6 @@ pub enum Input<'a> {
     Command(Command),
     /// A deadline passed.
     Tick,
-}
-
-/// What the operator wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Treat a stream as broken and heal it.
-    Resync(StreamId),
-    /// Close every connection and ask for nothing more.
-    Stop,
 }
 
 /// What to do outside.
@@ -143,7 +142,7 @@ pub enum Output<'a> {
         /// Why.
         reason: CloseReason,
     },
-    /// Send a request.
+    /// Send a request, or report [`Input::Unsent`]. Its `kind` says what the last hop may have to stop.
     Request {
         /// Under this number.
         id: RequestId,
@@ -165,18 +164,6 @@ pub enum Output<'a> {
     Wait(Option<(Mono, Timer)>),
 }
 
-/// A durable step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persist {
-    /// Reserve a block of epochs for a book: the value is the first of them, above every one before.
-    Epochs {
-        /// Which book.
-        stream: StreamId,
-        /// How many.
-        count: u32,
-    },
-}
-
 /// Why we close a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
@@ -194,6 +181,8 @@ pub enum CloseReason {
     Rotated,
     /// The connection's own counter jumped.
     SocketCounter,
+    /// The token it was opened with is gone.
+    KeyExpired,
     /// The operator said so.
     Stopped,
 }
@@ -209,6 +198,7 @@ impl CloseReason {
             CloseReason::Silent => "silent",
             CloseReason::Rotated => "rotated",
             CloseReason::SocketCounter => "socket_counter",
+            CloseReason::KeyExpired => "key_expired",
             CloseReason::Stopped => "stopped",
         }
     }
@@ -253,4 +243,14 @@ pub enum Timer {
     Response(RequestId),
     /// A request may be sent.
     Budget(usize),
+    /// An order must have left.
+    Leave(CommandId),
+    /// What became of an order is asked again.
+    Lookup(CommandId),
+    /// The venue's time is measured again.
+    Clock,
+    /// A token must be kept alive.
+    Renew(LineId),
+    /// The state of a private stream is compared with the venue's.
+    Compare(StreamId),
 }

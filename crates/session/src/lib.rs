@@ -1,4 +1,5 @@
-//! Sans-IO machines over any venue: connections, login, subscribe, resync, heartbeat, budget.
+//! Sans-IO machines over any venue: connections, login, subscribe, resync, heartbeat, budgets,
+//! clock, order outcomes.
 //!
 //! Who would take this crate alone: someone with a runtime of their own, who wants to bring sockets and a clock and
 //! get books that are provably in sequence.
@@ -10,6 +11,8 @@
 //! It refuses: sockets, clocks, threads, randomness of its own, logs, and any rule that belongs to one venue only.
 
 mod backoff;
+mod clock;
+mod command;
 mod config;
 mod conn;
 mod event;
@@ -27,11 +30,10 @@ pub mod tape;
 mod timers;
 mod trades;
 
+pub use command::{AskCommand, Ban, Command, CommandId, Done, Intent, Persist, Resolution};
 pub use config::{Config, ConfigError, HostOverride, Limits, Origins, Want};
 pub use event::{BookChange, Emission, Event, GapHealed, GapOpened, StreamInfo, TradeEvent};
-pub use io::{
-    CloseReason, Command, ConnId, Input, LineId, Output, Persist, PersistId, RequestId, StreamId, Timer,
-};
+pub use io::{CloseReason, ConnId, Input, LineId, Output, PersistId, RequestId, StreamId, Timer};
 pub use machine::{Report, Session, StreamStatus};
 pub use recorder::{About, Recorder};
 pub use replay::Replay;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use venuekit_venue::{BalancePatch, Fill, MarketId, OrderPatch, PositionPatch};
+use venuekit_types::UnixNanos;
+use venuekit_venue::{BalancePatch, Fill, MarketId, OrderPatch, PositionPatch, Wallet};
 
 /// The key of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,21 +36,39 @@ pub(crate) struct Rows {
     rows: BTreeMap<Key, State>,
     fills: BTreeSet<(MarketId, String)>,
     fill_order: VecDeque<(MarketId, String)>,
+    last_fill: Option<UnixNanos>,
+    markets: BTreeSet<MarketId>,
 }
 
 /// Fills remembered for being told once; older ones are caught by the store's key.
 const FILLS_REMEMBERED: usize = 8_192;
 
 impl Rows {
-    /// Forgets every row: a snapshot follows. Fills stay remembered.
-    pub(crate) fn begin_snapshot(&mut self) {
-        self.rows.clear();
+    /// Forgets every row, or those of one wallet: a snapshot follows. Fills stay remembered.
+    pub(crate) fn begin_snapshot(&mut self, wallet: Option<Wallet>) {
+        self.rows.retain(|key, _| match (key, wallet) {
+            (Key::Balance(of, _), Some(wallet)) => of != wallet.as_str(),
+            _ => false,
+        });
+    }
+
+    /// When the newest fill was made, by the venue's time.
+    pub(crate) fn last_fill(&self) -> Option<UnixNanos> {
+        self.last_fill
+    }
+
+    /// Markets in which an order or a fill was seen.
+    pub(crate) fn markets(&self) -> impl Iterator<Item = MarketId> {
+        self.markets.iter().copied()
     }
 
     /// Merges one row and gives it whole. A final order is told once more and forgotten.
     pub(crate) fn merge(&mut self, patch: State, limit: usize) -> Result<State, Refusal> {
         let key = match &patch {
-            State::Order(p) => Key::Order(p.market, p.order_id.clone()),
+            State::Order(p) => {
+                self.markets.insert(p.market);
+                Key::Order(p.market, p.order_id.clone())
+            }
             State::Position(p) => Key::Position(p.market),
             State::Balance(p) => Key::Balance(p.wallet.clone(), p.asset.clone()),
         };
@@ -84,6 +103,8 @@ impl Rows {
         if !self.fills.insert(key.clone()) {
             return false;
         }
+        self.markets.insert(fill.market);
+        self.last_fill = self.last_fill.max(Some(fill.at));
         self.fill_order.push_back(key);
         if self.fill_order.len() > FILLS_REMEMBERED
             && let Some(oldest) = self.fill_order.pop_front()

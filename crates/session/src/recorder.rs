@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use venuekit_types::Now;
 
-use crate::io::{Command, ConnId, Input, Output};
+use crate::command::Command;
+use crate::io::{ConnId, Input, Output};
 use crate::tape::{Kind, Redactor, Row};
 
 /// What the header row says of a recording.
@@ -91,11 +92,20 @@ impl Recorder {
                 self.requests.remove(&id.0);
                 command(now, String::new(), &json!({"input": "failed", "id": id.0, "why": why}))
             }
+            Input::Unsent { id, why } => {
+                self.requests.remove(&id.0);
+                command(now, String::new(), &json!({"input": "unsent", "id": id.0, "why": why}))
+            }
             Input::Persisted { id, value } => {
                 command(now, String::new(), &json!({"input": "persisted", "id": id.0, "value": value}))
             }
             Input::Command(Command::Resync(stream)) => {
                 command(now, String::new(), &json!({"input": "resync", "stream": stream.0}))
+            }
+            // What is asked names funds and strategy; that it was asked, and what went out, is enough to follow.
+            Input::Command(Command::Ask(ask)) => {
+                let kind = format!("{:?}", ask.ask.kind());
+                command(now, String::new(), &json!({"input": "ask", "id": ask.id.0, "kind": kind}))
             }
             Input::Command(Command::Stop) => command(now, String::new(), &json!({"input": "stop"})),
             Input::Tick => command(now, String::new(), &json!({"input": "tick"})),

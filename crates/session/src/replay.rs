@@ -10,10 +10,11 @@ use serde::Deserialize;
 use venuekit_types::{Mono, Now, UnixNanos};
 use venuekit_venue::HttpReply;
 
+use crate::Session;
+use crate::command::{Command, Persist};
 use crate::event::Emission;
-use crate::io::{ConnId, Input, Output, Persist, PersistId, RequestId, StreamId};
+use crate::io::{ConnId, Input, Output, PersistId, RequestId, StreamId};
 use crate::tape::{Kind, Row};
-use crate::{Command, Session};
 
 /// Answers kept for requests that come later than on the tape.
 const SHELF: usize = 4_096;
@@ -268,6 +269,10 @@ impl Replay {
             ("failed", _) => {
                 self.asked.retain(|(id, _)| id.0 != command.id);
                 Input::Failed { id: RequestId(command.id), why: &command.why }
+            }
+            ("unsent", _) => {
+                self.asked.retain(|(id, _)| id.0 != command.id);
+                Input::Unsent { id: RequestId(command.id), why: &command.why }
             }
             ("resync", _) => Input::Command(Command::Resync(StreamId(command.stream))),
             // A stop ends the recording; the replay keeps what was known.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use venuekit_book::{Book, Gap, Limits as BookLimits, Linkage, Rules, State};
 use venuekit_types::{Mono, UnixNanos};
-use venuekit_venue::spec::{Resync, RowIds, SnapshotSource};
-use venuekit_venue::{Channel, Fault, Spec, TickerPatch, Topic};
+use venuekit_venue::spec::{PrivateModel, Resync, RowIds, SnapshotSource};
+use venuekit_venue::{Ask, Channel, Fault, Spec, TickerPatch, Topic};
 
 use crate::backoff::Backoff;
 use crate::config::Limits;
@@ -25,6 +25,8 @@ pub(crate) enum Start {
     Fetch,
     /// What was missed is fetched by id.
     Backfill,
+    /// It is fetched, and changed by events without numbers.
+    State,
     /// The first message is as good as any.
     FirstData,
 }
@@ -70,9 +72,17 @@ impl Rule {
                 ids: RowIds::Opaque,
             });
         }
+        let model = match channel {
+            Channel::Orders => spec.private.orders,
+            Channel::Positions => spec.private.positions,
+            Channel::Balances => spec.private.balances,
+            Channel::Fills => spec.private.fills,
+            _ => PrivateModel::None,
+        };
         let channel = spec.channel(channel)?;
         let start = match (channel.snapshot, channel.ids) {
             (true, _) => Start::Snapshot,
+            (false, _) if model == PrivateModel::Delta => Start::State,
             (false, RowIds::Contiguous) => Start::Backfill,
             (false, RowIds::Opaque) => Start::FirstData,
         };
@@ -93,11 +103,7 @@ impl Rule {
 
     /// Whether a lost message shows at the next one, so that nobody has to be told.
     pub(crate) fn notices_loss(&self) -> bool {
-        let by_number = match self.rules.linkage {
-            Linkage::Step { .. } | Linkage::Range { .. } | Linkage::Chain { .. } => true,
-            Linkage::Replace | Linkage::Unnumbered | Linkage::Rising | Linkage::Socket => false,
-        };
-        by_number || self.ids == RowIds::Contiguous
+        self.rules.linkage.sees_holes() || self.ids == RowIds::Contiguous
     }
 }
 
@@ -129,15 +135,26 @@ pub(crate) struct Feed {
     /// Frames held until the snapshot, for numbered channels that are no book.
     pub(crate) early: VecDeque<(u64, Box<[u8]>)>,
     pub(crate) early_bytes: usize,
-    /// The snapshot or backfill under way.
+    /// The snapshot, backfill or part of a state under way.
     pub(crate) fetch: Option<RequestId>,
+    /// Parts of a state still to be fetched, the next one last.
+    pub(crate) parts: Vec<Ask>,
     /// Attempts since it was last live.
     pub(crate) tries: u32,
 }
 
 impl Feed {
     pub(crate) fn new(conn: ConnId, book: Book) -> Feed {
-        Feed { conn, sub: Sub::Wanted, book, early: VecDeque::new(), early_bytes: 0, fetch: None, tries: 0 }
+        Feed {
+            conn,
+            sub: Sub::Wanted,
+            book,
+            early: VecDeque::new(),
+            early_bytes: 0,
+            fetch: None,
+            parts: Vec::new(),
+            tries: 0,
+        }
     }
 
     /// Whether data on it counts.

@@ -126,6 +126,7 @@ pub struct Rig<F: Front> {
     /// Connections that the session has given up.
     gone: BTreeSet<ConnId>,
     epochs: BTreeMap<StreamId, u64>,
+    journal: Vec<Persist>,
     trace: Sha256,
     connects: Vec<Mono>,
     sent: Vec<(Mono, String)>,
@@ -153,6 +154,7 @@ impl<F: Front> Rig<F> {
             open: BTreeSet::new(),
             gone: BTreeSet::new(),
             epochs: BTreeMap::new(),
+            journal: Vec::new(),
             trace: Sha256::new(),
             connects: Vec::new(),
             sent: Vec::new(),
@@ -181,6 +183,11 @@ impl<F: Front> Rig<F> {
     /// The present.
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// What the session wanted kept, besides epochs, in order: durable from the moment it was said.
+    pub fn journal(&self) -> &[Persist] {
+        &self.journal
     }
 
     /// When the session tried to connect.
@@ -309,6 +316,14 @@ impl<F: Front> Rig<F> {
                     let value = *next;
                     *next += u64::from(count);
                     Said::Persist(id, value)
+                }
+                Output::Persist { id, what } => {
+                    let waits = matches!(what, Persist::Intent { .. });
+                    self.journal.push(what);
+                    if !waits {
+                        continue;
+                    }
+                    Said::Persist(id, 0)
                 }
             };
             self.carry(out);

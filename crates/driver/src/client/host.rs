@@ -150,7 +150,8 @@ impl Host for ClientHost {
 
     /// Epochs count within this client: nothing outlives it.
     fn persist(&mut self, _id: PersistId, what: Persist) -> Option<u64> {
-        let Persist::Epochs { count, .. } = what;
+        // No orders are placed from here: without a word from a store none leaves.
+        let Persist::Epochs { count, .. } = what else { return None };
         let first = self.next_epoch;
         self.next_epoch = first.saturating_add(u64::from(count));
         Some(first)

@@ -374,7 +374,7 @@ impl Host for Teller {
     }
 
     fn persist(&mut self, _id: PersistId, what: Persist) -> Option<u64> {
-        let Persist::Epochs { count, .. } = what;
+        let Persist::Epochs { count, .. } = what else { return None };
         self.epochs += u64::from(count);
         Some(self.epochs)
     }

@@ -3,49 +3,17 @@
 use core::time::Duration;
 
 use venuekit_types::{Mono, Now};
-use venuekit_venue::{
-    Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, HttpReply, MarketId, Retry, Row,
-};
+use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, Lane, MarketId, Retry, Row};
 
-use super::{Out, Session, transport_fault};
-use crate::io::{RequestId, StreamId, Timer};
-use crate::rest::{Job, Lane, Next, Purpose};
+use super::Session;
+use crate::io::{StreamId, Timer};
+use crate::rest::{Job, Purpose};
 use crate::stream::{Start, Which};
 
 /// Trades asked for in one page.
 const TRADES_PAGE: u32 = 500;
 
 impl Session {
-    /// Sends every request that its budget allows now.
-    pub(super) fn pump_requests(&mut self, now: Now) {
-        for at in 0..self.rests.len() {
-            loop {
-                match self.rests[at].next(now.mono) {
-                    Next::Send(job) => {
-                        let due = now.mono.plus(self.limits.request_within);
-                        self.timers.set(Timer::Response(job.id), due);
-                        self.out.push(Out::Request { rest: at, job: Box::new(job) });
-                    }
-                    Next::WaitUntil(until) => {
-                        let soonest = now.mono.plus(Duration::from_millis(1));
-                        self.timers.set(Timer::Budget(at), until.max(soonest));
-                        break;
-                    }
-                    Next::Idle => break,
-                }
-            }
-        }
-    }
-
-    /// Queues a request; nothing when the venue has no such route.
-    fn request(&mut self, product: usize, lane: Lane, ask: Ask, purpose: Purpose) -> Option<RequestId> {
-        let request = self.ask_of(product, &ask)?;
-        let id = self.request_id();
-        let rest = self.products[product].rest;
-        self.rests[rest].push(lane, Job { id, product, ask, purpose, request });
-        Some(id)
-    }
-
     pub(super) fn ask_instruments(&mut self, now: Now, product: usize) {
         // The first list is a must; a later look for changed terms can wait.
         let lane = if self.products[product].loaded { Lane::Poll } else { Lane::Must };
@@ -115,30 +83,7 @@ impl Session {
 
     // ---- answers ----
 
-    pub(super) fn on_response(&mut self, now: Now, id: RequestId, reply: &HttpReply<'_>) {
-        self.timers.cancel(Timer::Response(id));
-        let Some(at) = self.rests.iter().position(|rest| rest.has(id)) else { return };
-        let Some(job) = self.rests[at].settle(id) else { return };
-        self.rests[at].learn(now.mono, reply);
-        let mut buf = core::mem::take(&mut self.buf);
-        buf.clear();
-        let answer = self.venue.answer(self.place(job.product, 0), &job.ask, reply, &mut buf);
-        match answer {
-            Ok(()) => self.on_answer(now, &job, &mut buf),
-            Err(fault) => self.on_fault(now, at, &job, fault),
-        }
-        self.buf = buf;
-    }
-
-    pub(super) fn on_failed(&mut self, now: Now, id: RequestId, why: &str) {
-        self.timers.cancel(Timer::Response(id));
-        let Some(at) = self.rests.iter().position(|rest| rest.has(id)) else { return };
-        if let Some(job) = self.rests[at].settle(id) {
-            self.on_fault(now, at, &job, transport_fault(why));
-        }
-    }
-
-    fn on_answer(&mut self, now: Now, job: &Job, buf: &mut EventBuf) {
+    pub(super) fn on_answer(&mut self, now: Now, job: &Job, buf: &mut EventBuf) {
         match job.purpose {
             Purpose::Instruments => self.on_instruments(now, job.product, buf),
             Purpose::Depth(id, conn) => {
@@ -174,6 +119,12 @@ impl Session {
                 }
             }
             Purpose::Trades(id) => self.on_trades(now, id, job, buf),
+            Purpose::Command(id) => self.on_command_answer(id, job, buf),
+            Purpose::Lookup(id) => self.on_lookup_answer(now, id, job, buf),
+            Purpose::Time => self.on_time(now, job, buf),
+            Purpose::Token(line) => self.on_token(now, line, buf),
+            Purpose::Renew(_) | Purpose::Drop => {}
+            Purpose::State(id, conn) => self.on_private_state(now, id, conn, job, buf),
             Purpose::ProbeTrades(id) => {
                 let newest = numbers(buf).max();
                 match newest {
@@ -263,18 +214,29 @@ impl Session {
         }
     }
 
-    fn on_fault(&mut self, now: Now, rest: usize, job: &Job, fault: Fault) {
+    /// A request came to nothing: whoever it was for acts.
+    pub(super) fn on_fault(&mut self, now: Now, job: &Job, fault: Fault) {
         let wait = match fault.retry {
             Retry::After(span) => Some(span),
             Retry::Resync => Some(Duration::ZERO),
             Retry::Never => None,
         };
-        if matches!(fault.kind, FaultKind::RateLimited | FaultKind::Banned) {
-            let least = Duration::from_secs(1);
-            self.rests[rest].block(now.mono.plus(wait.unwrap_or(least).max(least)));
+        match job.purpose {
+            // Its caller is told how it ended.
+            Purpose::Command(id) => return self.on_command_fault(now, id, job, fault),
+            // Not finding it is an answer.
+            Purpose::Lookup(id) => {
+                self.on_lookup_fault(now, id, job, &fault);
+                if fault.kind == FaultKind::NotFound {
+                    return;
+                }
+            }
+            _ => {}
         }
         let route = job.request.route.clone();
-        self.fault(job.product, route, fault.clone());
+        let answered =
+            !matches!(fault.kind, FaultKind::Transport | FaultKind::Unavailable | FaultKind::RateLimited);
+        self.fault(job.product, route, fault);
         let soon = |machine: &mut Session, timer: Timer, wait: Duration| {
             machine.timers.set_earlier(timer, now.mono.plus(wait));
         };
@@ -298,6 +260,11 @@ impl Session {
                     self.resync_later(now, id);
                 }
             }
+            Purpose::Command(_) | Purpose::Lookup(_) | Purpose::Drop => {}
+            Purpose::Time => self.on_time_failed(now),
+            Purpose::Token(line) => self.on_token_failed(now, line),
+            Purpose::Renew(line) => self.on_renew_failed(now, line, answered),
+            Purpose::State(id, conn) => self.on_private_state_failed(now, id, conn),
             // Without an answer nobody vouches for the stream any more: its probe times out at once.
             Purpose::ProbeDepth(id) | Purpose::ProbeTrades(id) => {
                 if self.stream(id).probe.is_some() && self.stream(id).rule.start != Start::Snapshot {

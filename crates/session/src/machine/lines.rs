@@ -6,9 +6,10 @@ use venuekit_venue::spec::{Login, Proof, Refusal};
 use venuekit_venue::{Fault, FaultKind, Retry, Say};
 
 use super::{Out, Session, fresh_book};
-use crate::conn::{Conn, Phase, Task, client_ping};
+use crate::conn::{Conn, Key, Phase, Task, client_ping};
 use crate::event::Event;
 use crate::io::{CloseReason, ConnId, LineId, StreamId, Timer};
+use crate::rest::Purpose;
 use crate::stream::{Feed, Sub, Which};
 
 /// Closes right after the proof of a login, on fresh sockets, that make it a fault of the credentials.
@@ -20,12 +21,11 @@ const SUBSCRIBE_STRIKES: u8 = 3;
 /// The word of a login that is not performed yet.
 pub(super) fn unsupported(login: Login) -> Option<&'static str> {
     match login {
-        Login::None | Login::Challenge { proof: Proof::Frame } => None,
+        Login::None | Login::Challenge { proof: Proof::Frame } | Login::ListenKey { .. } => None,
         Login::Challenge { proof: Proof::EachSubscribe } => Some("challenge in each subscribe"),
         Login::SignedFrame { .. } => Some("signed frame"),
         Login::SignedSubscribe { .. } => Some("signed subscribe"),
         Login::RestToken { .. } => Some("REST token"),
-        Login::ListenKey { .. } => Some("listen key"),
     }
 }
 
@@ -49,6 +49,9 @@ impl Session {
             return;
         }
         self.lines[id.0 as usize].held = false;
+        if self.awaits_token(now, id) {
+            return;
+        }
         let conn = self.connect(now, id);
         self.lines[id.0 as usize].current = Some(conn);
     }
@@ -58,7 +61,7 @@ impl Session {
         let spec = &self.venue.specs()[product].sockets[socket];
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
-        let url = format!("{}{}", self.products[product].origins.stream, spec.path);
+        let url = self.with_token(id, format!("{}{}", self.products[product].origins.stream, spec.path));
         let (max_message, max_frame) = (spec.limits.max_message, spec.limits.max_frame);
         self.conns.insert(conn, Conn::new(id, product, socket, spec));
         self.out.push(Out::Connect { conn, url, max_message, max_frame });
@@ -122,7 +125,11 @@ impl Session {
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.phase == waiting) else { return };
         conn.phase = Phase::LoggingIn { proven: true };
         if let Some(credentials) = self.config.credentials.clone() {
-            let say = Say::Login { credentials: &credentials, challenge: Some(challenge), at: now.wall };
+            let say = Say::Login {
+                credentials: &credentials,
+                challenge: Some(challenge),
+                at: self.clock.time(now),
+            };
             if !self.say(id, say) {
                 let text = "the secret cannot sign this venue's challenge: check that it was copied whole";
                 self.stop_line(
@@ -279,6 +286,11 @@ impl Session {
         if conn.phase == Phase::Opening {
             let wait = self.products[product].host_backoff.next(&mut self.rng);
             self.products[product].host_down_until = Some(now.mono.plus(wait));
+            // It may be the token that was refused: the next attempt brings a fresh one.
+            if matches!(self.lines[conn.line.0 as usize].key, Key::Known(_)) {
+                self.lines[conn.line.0 as usize].key = Key::None;
+                self.timers.cancel(Timer::Renew(conn.line));
+            }
         }
         if conn.closing.is_none() {
             self.blame(now, &conn);
@@ -294,8 +306,9 @@ impl Session {
                 None => {}
             }
         }
-        self.rests[self.products[product].rest]
-            .forget(|purpose| matches!(purpose, crate::rest::Purpose::Depth(_, conn) if *conn == id));
+        let _ = self.rests[self.products[product].rest].forget(
+            |job| matches!(job.purpose, Purpose::Depth(_, conn) | Purpose::State(_, conn) if conn == id),
+        );
         if was_current {
             self.lines[line.0 as usize].current = successor;
             self.lines[line.0 as usize].next = None;
@@ -333,6 +346,7 @@ impl Session {
         self.timers.cancel(Timer::Data(id));
         self.timers.cancel(Timer::Probe(id));
         self.timers.cancel(Timer::Refetch(id));
+        self.timers.cancel(Timer::Compare(id));
         let s = self.stream(id);
         s.probe = None;
         if has_successor && s.shadow.is_some() {
@@ -412,7 +426,7 @@ impl Session {
     pub(super) fn stop_stream(&mut self, _now: Now, id: StreamId, fault: Fault) {
         let s = self.stream(id);
         s.stopped = Some(fault.clone());
-        for timer in [Timer::Live, Timer::Data, Timer::Probe, Timer::Refetch] {
+        for timer in [Timer::Live, Timer::Data, Timer::Probe, Timer::Refetch, Timer::Compare] {
             self.timers.cancel(timer(id));
         }
         self.emit(Event::Stopped { stream: id, fault });

@@ -1,14 +1,21 @@
 //! The session: one owner of every connection, stream and request of a venue. Two verbs, no IO.
 //!
-//! The parts: `lines` opens, logs in, rotates and reopens connections; `subscribe` speaks on them; `frames` turns
-//! decoded messages into events; `resync` heals streams and watches their silence; `fetch` owns what goes by REST.
+//! The parts: `wishes` makes streams of what was asked for; `lines` opens, logs in, rotates and reopens connections;
+//! `subscribe` speaks on them; `frames` and `books` turn decoded messages into events; `resync` heals streams and
+//! watches their silence; `fetch` owns what public streams need by REST, `private` what private ones do; `requests`
+//! signs and sends, and keeps the venue's clock; `commands` owns what callers ask for and what became of it.
 
+mod books;
+mod commands;
 mod fetch;
 mod frames;
 mod lines;
+mod private;
 mod report;
+mod requests;
 mod resync;
 mod subscribe;
+mod wishes;
 
 pub use report::Report;
 
@@ -17,16 +24,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use venuekit_book::{Book, Gap, NotLive, State, View};
-use venuekit_types::{Mono, Now, Symbol, UnixNanos};
-use venuekit_venue::{Ask, Catalog, Channel, EventBuf, Fault, FaultKind, Place, Retry, Spec, Topic, Venue};
+use venuekit_types::{Mono, Now, UnixNanos};
+use venuekit_venue::{Catalog, EventBuf, Fault, FaultKind, HttpRequest, Place, Retry, Spec, Topic, Venue};
 
+use self::commands::Pending;
+use self::wishes::{check_product, check_want, concerns};
 use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::command::{Command, CommandId, Persist};
 use crate::config::{self, Config, ConfigError, Limits, Origins};
 use crate::conn::{Conn, Line};
 use crate::event::{Arena, Emission, Event, StreamInfo};
-use crate::io::{Command, ConnId, Input, LineId, Output, Persist, PersistId, RequestId, StreamId, Timer};
-use crate::rest::{Job, Rest};
-use crate::stream::{Rule, Stream};
+use crate::io::{ConnId, Input, Output, PersistId, RequestId, StreamId, Timer};
+use crate::rest::{Bounds, Rest};
+use crate::stream::Stream;
 use crate::timers::Timers;
 
 /// One product as the session knows it.
@@ -37,6 +48,8 @@ struct Product {
     origins: Origins,
     /// Index into the session's `rests`.
     rest: usize,
+    /// As `rest`, of its other origins by name.
+    others: Vec<(&'static str, usize)>,
     by_topic: BTreeMap<Topic, StreamId>,
     /// Attempts at the stream host since one succeeded, shared by its lines: one knocks, the others wait.
     host_backoff: Backoff,
@@ -50,9 +63,17 @@ enum Out {
     Send { conn: ConnId, bytes: core::ops::Range<usize> },
     Ping { conn: ConnId },
     Close { conn: ConnId, reason: crate::io::CloseReason },
-    Request { rest: usize, job: Box<Job> },
+    Request { rest: usize, id: RequestId, request: Box<HttpRequest> },
     Persist { id: PersistId, what: Persist },
     Emit(Event),
+}
+
+/// What a durable step is for.
+enum Persisting {
+    Epochs(StreamId, u32),
+    Intent(CommandId),
+    /// Nobody waits for it.
+    Nothing,
 }
 
 /// A session over one venue: connects, logs in, subscribes, keeps every stream provably whole, and says so.
@@ -70,7 +91,11 @@ pub struct Session {
     streams: Vec<Stream>,
     unresolved: Vec<config::Want>,
     timers: Timers,
-    persists: BTreeMap<PersistId, (StreamId, u32)>,
+    persists: BTreeMap<PersistId, Persisting>,
+    commands: BTreeMap<CommandId, Pending>,
+    clock: Clock,
+    /// Whether the venue was asked for its time.
+    measuring: bool,
     next_conn: u32,
     next_request: u64,
     next_persist: u64,
@@ -98,25 +123,36 @@ impl Session {
         for want in &config.wants {
             check_want(venue.specs(), want, &config)?;
         }
+        for product in &config.products {
+            check_product(venue.specs(), product)?;
+        }
         for spec in venue.specs() {
-            let enabled = config.wants.iter().any(|want| concerns(spec, want));
+            let enabled = config.wants.iter().any(|want| concerns(spec, want))
+                || config.products.contains(&spec.product)
+                || config
+                    .intents
+                    .iter()
+                    .any(|intent| intent.venue == spec.venue && intent.product == spec.product);
             let origins = match config::origins(&config, spec) {
                 Ok(origins) => origins,
-                Err(_) if !enabled => Origins { rest: String::new(), stream: String::new() },
+                Err(_) if !enabled => Origins::default(),
                 Err(error) => return Err(error),
             };
-            let rest = match rests.iter().position(|rest| rest.origin == origins.rest) {
-                Some(known) => known,
-                None => {
-                    rests.push(Rest::new(
-                        origins.rest.clone(),
-                        &spec.budgets,
-                        limits.requests_at_once,
-                        limits.snapshots_at_once,
-                    ));
+            let mut rest_of = |origin: &String| {
+                let at = rests.iter().position(|rest| rest.origin == *origin).unwrap_or_else(|| {
+                    let bounds = Bounds {
+                        reads: limits.requests_at_once,
+                        snapshots: limits.snapshots_at_once,
+                        queue: limits.queued_requests,
+                    };
+                    rests.push(Rest::new(origin.clone(), bounds));
                     rests.len() - 1
-                }
+                });
+                rests[at].add_budgets(&spec.budgets);
+                at
             };
+            let rest = rest_of(&origins.rest);
+            let others = origins.others.iter().map(|(name, origin)| (*name, rest_of(origin))).collect();
             let backoff = || Backoff::new(limits.backoff_base, limits.backoff_cap);
             products.push(Product {
                 enabled,
@@ -124,6 +160,7 @@ impl Session {
                 catalog: Catalog::new(),
                 origins,
                 rest,
+                others,
                 by_topic: BTreeMap::new(),
                 host_backoff: backoff(),
                 host_down_until: None,
@@ -143,6 +180,9 @@ impl Session {
             streams: Vec::new(),
             timers: Timers::default(),
             persists: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            clock: Clock::default(),
+            measuring: false,
             next_conn: 0,
             next_request: 0,
             next_persist: 0,
@@ -173,10 +213,12 @@ impl Session {
             Input::Closed { conn, why } => self.on_closed(now, conn, why),
             Input::Response { id, reply } => self.on_response(now, id, &reply),
             Input::Failed { id, why } => self.on_failed(now, id, why),
+            Input::Unsent { id, why } => self.on_unsent(now, id, why),
             Input::Persisted { id, value } => self.on_persisted(now, id, value),
             Input::Shed { conn } => self.on_shed(now, conn),
             Input::Command(Command::Resync(stream)) => self.on_resync_command(now, stream),
-            Input::Command(Command::Stop) => self.stop(),
+            Input::Command(Command::Ask(command)) => self.on_ask(now, *command),
+            Input::Command(Command::Stop) => self.stop(now),
             Input::Tick => self.start(now),
         }
         // A deadline that passed is served whatever woke us, so that a late tick changes nothing.
@@ -202,12 +244,17 @@ impl Session {
             }
             Out::Ping { conn } => Output::Ping { conn: *conn },
             Out::Close { conn, reason } => Output::Close { conn: *conn, reason: *reason },
-            Out::Request { rest, job } => {
-                Output::Request { id: job.id, origin: &self.rests[*rest].origin, request: &job.request }
+            Out::Request { rest, id, request } => {
+                Output::Request { id: *id, origin: &self.rests[*rest].origin, request }
             }
-            Out::Persist { id, what } => Output::Persist { id: *id, what: *what },
+            Out::Persist { id, what } => Output::Persist { id: *id, what: what.clone() },
             Out::Emit(event) => Output::Emit(Emission { event, arena: &self.arena }),
         }
+    }
+
+    /// Frames taken so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// The venue it runs over.
@@ -275,14 +322,19 @@ impl Session {
             return;
         }
         self.started = true;
+        self.resume_bans(now);
         for product in 0..self.products.len() {
             if self.products[product].enabled {
                 self.timers.set(Timer::Instruments(product), now.mono);
             }
         }
+        self.measure(now);
+        self.resume_intents(now);
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, now: Now) {
+        self.stop_commands();
+        self.drop_tokens(now);
         self.stopped = true;
         let open: Vec<ConnId> = self.conns.keys().copied().collect();
         for conn in open {
@@ -315,6 +367,11 @@ impl Session {
             Timer::Refetch(stream) => self.resync_now(now, stream),
             Timer::Response(id) => self.on_failed(now, id, "no answer in time"),
             Timer::Budget(_) => {}
+            Timer::Leave(command) => self.on_leave_timeout(command),
+            Timer::Lookup(command) => self.on_lookup_due(now, command),
+            Timer::Clock => self.on_clock_due(now),
+            Timer::Renew(line) => self.on_renew_due(now, line),
+            Timer::Compare(stream) => self.on_compare_due(now, stream),
         }
     }
 
@@ -328,174 +385,21 @@ impl Session {
             return;
         }
         stream.epochs.asked = true;
-        let persist = PersistId(self.next_persist);
-        self.next_persist += 1;
-        self.persists.insert(persist, (id, count));
-        self.out.push(Out::Persist { id: persist, what: Persist::Epochs { stream: id, count } });
+        self.persist(Persisting::Epochs(id, count), Persist::Epochs { stream: id, count });
     }
 
     fn on_persisted(&mut self, now: Now, id: PersistId, value: u64) {
-        let Some((stream, count)) = self.persists.remove(&id) else { return };
+        let (stream, count) = match self.persists.remove(&id) {
+            Some(Persisting::Epochs(stream, count)) => (stream, count),
+            Some(Persisting::Intent(command)) => return self.on_intent_kept(command),
+            Some(Persisting::Nothing) | None => return,
+        };
         let s = self.stream(stream);
         s.epochs.refill(value, count);
         // A snapshot that found no epoch was let go; now there is one.
         if s.told != State::Live && s.primary.as_ref().is_some_and(|feed| feed.listens() && !feed.is_live()) {
             self.resync_now(now, stream);
         }
-    }
-
-    // ---- wishes to streams ----
-
-    /// Makes streams of the wishes that can be understood now.
-    fn resolve_wants(&mut self, now: Now) {
-        let all_loaded = self.products.iter().all(|product| !product.enabled || product.loaded);
-        let wants = core::mem::take(&mut self.unresolved);
-        let mut opened = Vec::new();
-        for want in wants {
-            let found = self.candidates(&want);
-            let is_star = want.symbol == "*";
-            let is_account = want.channel.is_private();
-            match found.as_slice() {
-                [] if all_loaded => {
-                    self.emit(Event::UnknownSymbol { symbol: want.symbol, candidates: Vec::new() })
-                }
-                _ if is_star || is_account => {
-                    for (product, market) in &found {
-                        self.add_stream(*product, *market, want.channel, &mut opened);
-                    }
-                    if !all_loaded {
-                        self.unresolved.push(want);
-                    }
-                }
-                [] => self.unresolved.push(want),
-                [(product, market)] if all_loaded || self.is_exact(*product, *market, &want.symbol) => {
-                    self.add_stream(*product, *market, want.channel, &mut opened);
-                }
-                [_] => self.unresolved.push(want),
-                several => {
-                    let candidates = several
-                        .iter()
-                        .filter_map(|(product, market)| {
-                            Some(self.products[*product].catalog.get((*market)?)?.symbol.clone())
-                        })
-                        .collect();
-                    self.emit(Event::UnknownSymbol { symbol: want.symbol, candidates });
-                }
-            }
-        }
-        for line in opened {
-            self.timers.set_earlier(Timer::Retry(line), now.mono);
-        }
-    }
-
-    /// The markets a wish could mean, among the products that are loaded.
-    fn candidates(&self, want: &config::Want) -> Vec<(usize, Option<venuekit_venue::MarketId>)> {
-        let mut found = Vec::new();
-        for (index, product) in self.products.iter().enumerate() {
-            let spec = &self.venue.specs()[index];
-            if !product.loaded || !concerns(spec, want) {
-                continue;
-            }
-            if want.channel.is_private() {
-                found.push((index, None));
-                continue;
-            }
-            for (market, instrument) in product.catalog.iter() {
-                let wanted = if want.symbol == "*" {
-                    instrument.status == venuekit_types::Status::Trading
-                } else {
-                    spells(&want.symbol, instrument)
-                };
-                if wanted {
-                    found.push((index, Some(market)));
-                }
-            }
-        }
-        // The unified spelling means what it says, even where a shorter one is shared.
-        if found.len() > 1 && want.symbol != "*" && !want.channel.is_private() {
-            let exact: Vec<_> = found
-                .iter()
-                .copied()
-                .filter(|(product, market)| self.is_exact(*product, *market, &want.symbol))
-                .collect();
-            if exact.len() == 1 {
-                return exact;
-            }
-        }
-        found
-    }
-
-    fn is_exact(&self, product: usize, market: Option<venuekit_venue::MarketId>, text: &str) -> bool {
-        market
-            .and_then(|market| self.products[product].catalog.get(market))
-            .is_some_and(|instrument| instrument.symbol.as_str().eq_ignore_ascii_case(text))
-    }
-
-    fn add_stream(
-        &mut self,
-        product: usize,
-        market: Option<venuekit_venue::MarketId>,
-        channel: Channel,
-        opened: &mut Vec<LineId>,
-    ) {
-        let topic = Topic { channel, market };
-        if self.products[product].by_topic.contains_key(&topic) {
-            return;
-        }
-        let venue = Arc::clone(&self.venue);
-        let spec = &venue.specs()[product];
-        let (Some(rule), Some(socket)) =
-            (Rule::of(spec, channel, self.limits.book), spec.socket_for(channel))
-        else {
-            return;
-        };
-        let id = StreamId(u32::try_from(self.streams.len()).expect("fewer than 2^32 streams"));
-        let instrument = market.and_then(|market| self.products[product].catalog.get(market));
-        let info = StreamInfo {
-            stream: id,
-            product,
-            channel,
-            market,
-            symbol: instrument.map(|instrument| instrument.symbol.clone()),
-            venue_symbol: instrument.map(|i| i.venue_symbol.clone()).unwrap_or_default(),
-            price_scale: instrument.map(|i| i.price_scale).unwrap_or_default(),
-            qty_scale: instrument.map(|i| i.qty_scale).unwrap_or_default(),
-        };
-        let private = channel.is_private();
-        let room = spec.sockets[socket].limits.max_streams;
-        let line = self.line_with_room(product, socket, private, room);
-        self.lines[line.0 as usize].streams.push(id);
-        self.streams.push(Stream::new(info.clone(), line, rule, &self.limits));
-        self.products[product].by_topic.insert(topic, id);
-        self.emit(Event::Stream(info));
-        self.top_up_epochs(id);
-        opened.push(line);
-    }
-
-    fn line_with_room(&mut self, product: usize, socket: usize, private: bool, room: usize) -> LineId {
-        let fits = |line: &Line| {
-            line.product == product
-                && line.socket == socket
-                && line.private == private
-                && line.streams.len() < room
-        };
-        let found = self.lines.iter().position(fits).unwrap_or_else(|| {
-            self.lines.push(Line {
-                product,
-                socket,
-                private,
-                streams: Vec::new(),
-                backoff: Backoff::new(self.limits.backoff_base, self.limits.backoff_cap),
-                current: None,
-                next: None,
-                held: false,
-                login_strikes: 0,
-                isolate: false,
-                stopped: None,
-            });
-            self.lines.len() - 1
-        });
-        LineId(u32::try_from(found).expect("fewer lines than streams"))
     }
 }
 
@@ -514,61 +418,6 @@ pub struct StreamStatus<'a> {
     pub last_data: UnixNanos,
     /// Why it was given up.
     pub stopped: Option<&'a Fault>,
-}
-
-/// Whether a product could satisfy a wish.
-fn concerns(spec: &Spec, want: &config::Want) -> bool {
-    spec.offers(want.channel) && want.product.as_ref().is_none_or(|product| *product == spec.product)
-}
-
-/// Whether a text, in any case, is one of the spellings of an instrument.
-fn spells(text: &str, instrument: &venuekit_types::Instrument) -> bool {
-    let plain = |text: &str| -> String {
-        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase()
-    };
-    let symbol: &Symbol = &instrument.symbol;
-    let pair = || format!("{}{}", symbol.base(), symbol.quote());
-    text.eq_ignore_ascii_case(symbol.as_str())
-        || text.eq_ignore_ascii_case(&instrument.venue_symbol)
-        || (!text.contains('/') && plain(text) == plain(&pair()))
-}
-
-fn check_want(specs: &[Spec], want: &config::Want, config: &Config) -> Result<(), ConfigError> {
-    let venue = || specs.first().map(|spec| spec.venue.clone()).unwrap_or_default();
-    if let Some(product) = &want.product
-        && !specs.iter().any(|spec| spec.product == *product)
-    {
-        let known = specs.iter().map(|spec| spec.product.clone()).collect();
-        return Err(ConfigError::UnknownProduct { venue: venue(), product: product.clone(), known });
-    }
-    if !specs.iter().any(|spec| concerns(spec, want)) {
-        let mut known: Vec<String> = specs
-            .iter()
-            .filter(|spec| want.product.as_ref().is_none_or(|product| *product == spec.product))
-            .flat_map(|spec| spec.sockets.iter().flat_map(|socket| &socket.carries))
-            .map(|channel| channel.as_str().to_owned())
-            .collect();
-        known.dedup();
-        return Err(ConfigError::UnknownChannel {
-            venue: venue(),
-            product: want.product.clone(),
-            channel: want.channel.as_str(),
-            known,
-        });
-    }
-    if want.channel.is_private() {
-        let channel = want.channel.as_str();
-        if config.credentials.is_none() {
-            return Err(ConfigError::NoCredentials { venue: venue(), channel });
-        }
-        for spec in specs.iter().filter(|spec| concerns(spec, want)) {
-            let login = spec.socket_for(want.channel).map(|at| spec.sockets[at].login);
-            if let Some(login) = login.and_then(lines::unsupported) {
-                return Err(ConfigError::UnsupportedLogin { venue: venue(), channel, login });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A fault of the carrier: no answer at all.
@@ -602,6 +451,11 @@ fn kind_of(event: &Event) -> &'static str {
         Event::Stopped { .. } => "stopped",
         Event::Connected { .. } => "connected",
         Event::Disconnected { .. } => "disconnected",
+        Event::Answered { .. } => "answered",
+        Event::Done { .. } => "done",
+        Event::Resolved { .. } => "resolved",
+        Event::Clock { .. } => "clock",
+        Event::OffGrid { .. } => "off_grid",
         Event::Broken { .. } => "broken",
         Event::Fault { .. } => "fault",
     }
@@ -610,15 +464,4 @@ fn kind_of(event: &Event) -> &'static str {
 /// A book that tracks the same stream on a new connection.
 fn fresh_book(stream: &Stream) -> Book {
     Book::new(stream.rule.rules)
-}
-
-impl Session {
-    fn ask_of(&mut self, product: usize, ask: &Ask) -> Option<venuekit_venue::HttpRequest> {
-        self.venue.ask(self.place(product, 0), ask)
-    }
-
-    fn request_id(&mut self) -> RequestId {
-        self.next_request += 1;
-        RequestId(self.next_request)
-    }
 }

@@ -187,6 +187,11 @@ impl Session {
                 feed.book.expect_refetch();
                 self.backfill(now, id);
             }
+            Start::State if on => {
+                feed.book.expect_snapshot();
+                feed.fetch = None;
+                self.fetch_state(now, id);
+            }
             // Nothing is gained by asking again: the next message is as good as a first one.
             Start::FirstData if feed.listens() => feed.book.expect_snapshot(),
             _ => self.resubscribe(now, id, which),
@@ -258,7 +263,8 @@ impl Session {
                 }
                 self.pump(now, conn);
             }
-            Start::FirstData => {
+            // Nothing can vouch for them.
+            Start::FirstData | Start::State => {
                 self.silent(now, id);
                 return;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use venuekit_book::Update;
 use venuekit_types::Now;
 use venuekit_venue::spec::Ack;
 use venuekit_venue::{AckOf, Control, Fault, Retry, Say, Topic};
@@ -19,6 +20,8 @@ impl Session {
     }
 
     fn pump_one(&mut self, now: Now, id: ConnId) -> bool {
+        let Some(line) = self.conns.get(&id).map(|conn| conn.line) else { return false };
+        let unasked = self.starts_unasked(line);
         let Some(conn) = self.conns.get_mut(&id) else { return false };
         let spec = &self.venue.specs()[conn.product].subscribe;
         if conn.phase != Phase::Ready || (spec.one_at_a_time && !conn.outstanding.is_empty()) {
@@ -53,7 +56,7 @@ impl Session {
         let request = conn.next_request;
         conn.next_request += 1;
         let within = spec.within;
-        let acked = spec.ack != Ack::Open;
+        let acked = spec.ack != Ack::Open && !unasked;
         let due = now.mono.plus(within);
         if acked {
             let outstanding =
@@ -61,13 +64,16 @@ impl Session {
             conn.outstanding.push_back(outstanding);
             self.timers.set_earlier(Timer::Answer(id), due);
         }
-        let say = if subscribe {
-            Say::Subscribe { id: request, topics: &topics }
-        } else {
-            Say::Unsubscribe { id: request, topics: &topics }
-        };
-        let said = self.say(id, say);
-        debug_assert!(said, "a venue says what its spec offers");
+        // What starts by itself with the connection is not asked for.
+        if !unasked {
+            let say = if subscribe {
+                Say::Subscribe { id: request, topics: &topics }
+            } else {
+                Say::Unsubscribe { id: request, topics: &topics }
+            };
+            let said = self.say(id, say);
+            debug_assert!(said, "a venue says what its spec offers");
+        }
         for &stream in &streams {
             self.on_asked(now, id, stream, subscribe);
         }
@@ -108,7 +114,7 @@ impl Session {
             Control::LoginRefused(fault) => self.on_login_refused(now, id, fault),
             Control::Pong => self.on_pong(now, id),
             Control::Beat | Control::Time(_) | Control::Token(_) => {}
-            Control::KeyExpired => self.close(now, id, CloseReason::LoginTimeout),
+            Control::KeyExpired => self.on_key_expired(now, id),
             Control::Notice(fault) => {
                 if let Some(conn) = self.conns.get(&id) {
                     let product = conn.product;
@@ -163,6 +169,14 @@ impl Session {
             match start {
                 Start::Fetch if !feed.is_live() => self.fetch_depth(now, id, which),
                 Start::Backfill if !feed.is_live() => self.backfill(now, id),
+                Start::State if !feed.is_live() => match which {
+                    Which::Primary => self.fetch_state(now, id),
+                    Which::Shadow => {
+                        // The old connection still tells: nothing is missing where the new one begins.
+                        let _ = feed.book.snapshot(now, 0, &Update::default());
+                        self.try_switch(now, id);
+                    }
+                },
                 _ => {}
             }
         }

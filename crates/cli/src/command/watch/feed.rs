@@ -115,7 +115,7 @@ impl Host for Feed {
 
     fn persist(&mut self, _: PersistId, what: Persist) -> Option<u64> {
         // Nothing outlives this process, so epochs are counted from one.
-        let Persist::Epochs { count, .. } = what;
+        let Persist::Epochs { count, .. } = what else { return None };
         let first = self.next_epoch;
         self.next_epoch += u64::from(count);
         Some(first)

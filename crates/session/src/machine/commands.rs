@@ -1,0 +1,406 @@
+//! Commands of the caller: each ends once, and an order whose outcome is unknown is looked up until it is known.
+//!
+//! No order is sent twice. The one exception is an order that the venue refused for its time: a definite no, after
+//! which it leaves once more with a better stamp.
+
+use core::time::Duration;
+
+use venuekit_types::{Mono, Now};
+use venuekit_venue::spec::ClientId;
+use venuekit_venue::{
+    Ask, AskKind, Auth, EventBuf, Fault, FaultKind, Lane, MarketId, NewOrder, OrderRef, Row,
+};
+
+use super::{Out, Persisting, Session};
+use crate::backoff::Backoff;
+use crate::command::{AskCommand, CommandId, Done, Intent, Persist, Resolution};
+use crate::event::Event;
+use crate::io::{PersistId, RequestId, Timer};
+use crate::rest::{Gate, Job, Purpose};
+
+/// First span between two lookups of an order.
+const LOOKUP_BASE: Duration = Duration::from_millis(100);
+/// Longest span between two lookups while the venue answers.
+const LOOKUP_CAP: Duration = Duration::from_millis(800);
+/// The span between two lookups that only an operator can help.
+const LOOKUP_REFUSED: Duration = Duration::from_secs(30);
+
+/// A command that has not ended, or whose outcome is looked up.
+pub(super) struct Pending {
+    product: usize,
+    /// Whether an intent was given to the store.
+    kept: bool,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The store has not vouched for it.
+    Storing(Box<Job>),
+    /// It waits for its turn, or for its answer.
+    Asked(RequestId),
+    /// It ended as unknown.
+    Looking(Looking),
+}
+
+struct Looking {
+    /// The venue's spelling, since the list of instruments may still be to come.
+    symbol: String,
+    order: OrderRef,
+    /// From when on "not found" means that it never was.
+    surely_from: Mono,
+    backoff: Backoff,
+}
+
+impl Session {
+    pub(super) fn on_ask(&mut self, now: Now, command: AskCommand) {
+        let AskCommand { id, product, .. } = command;
+        if self.commands.contains_key(&id) {
+            // Its number belongs to a command that will end by itself; nothing may end twice.
+            let text =
+                format!("command {id} was given while another of that number is under way; number it anew");
+            if product < self.products.len() {
+                self.fault(product, "command", Fault::ours(FaultKind::BadRequest, text));
+            }
+            return;
+        }
+        let job = match self.prepare(now, command) {
+            Ok(job) => job,
+            Err(done) => {
+                self.emit(Event::Done { id, done });
+                return;
+            }
+        };
+        if job.ask.kind().is_entry() {
+            self.timers.set(Timer::Leave(id), now.mono.plus(self.limits.leave_within));
+        }
+        let Ask::Place(order) = &job.ask else {
+            let stage = Stage::Asked(job.id);
+            self.commands.insert(id, Pending { product, kept: false, stage });
+            self.enqueue(job);
+            return;
+        };
+        let intent = Box::new(self.intent(now, id, product, order));
+        self.persist(Persisting::Intent(id), Persist::Intent { id, intent });
+        self.commands.insert(id, Pending { product, kept: true, stage: Stage::Storing(Box::new(job)) });
+    }
+
+    /// Makes a request of a command, or says how it ends before it began.
+    fn prepare(&mut self, now: Now, command: AskCommand) -> Result<Job, Done> {
+        let AskCommand { id, product, ask, lane } = command;
+        let not_sent = |kind, text: String| Done::NotSent(Fault::ours(kind, text));
+        let kind = ask.kind();
+        if self.stopped {
+            return Err(not_sent(FaultKind::Unavailable, "the session was stopped".to_owned()));
+        }
+        let Some(known) = self.products.get(product).filter(|known| known.enabled) else {
+            let text = format!("product {product} is not served; name it in the session's products");
+            return Err(not_sent(FaultKind::BadRequest, text));
+        };
+        if self.commands.len() >= self.limits.commands {
+            let text = format!("{} commands are under way; wait until some have ended", self.commands.len());
+            return Err(not_sent(FaultKind::RateLimited, text));
+        }
+        if let Some(market) = ask.market()
+            && known.catalog.get(market).is_none()
+        {
+            let text = format!("market {} is not listed; wait for the instruments", market.0);
+            return Err(not_sent(FaultKind::BadRequest, text));
+        }
+        if let Ask::Place(order) = &ask {
+            self.check_order(product, order)?;
+        }
+        let Some(request) = self.venue.ask(self.place(product, 0), &ask) else {
+            let text = format!("{} has no route for {kind:?}", self.spec(product).product);
+            return Err(not_sent(FaultKind::NotFound, text));
+        };
+        if request.auth != Auth::None && self.config.credentials.is_none() {
+            let text = format!("{} needs an API key; give one", request.route);
+            return Err(not_sent(FaultKind::Credentials, text));
+        }
+        let lane = lane.unwrap_or(kind.lane());
+        let lane = if kind.is_entry() { lane.max(Lane::Order) } else { lane };
+        let Some(rest) = self.rest_of(product, &request) else {
+            let text = format!("{} goes to a host that is not known; name it in the spec", request.route);
+            return Err(not_sent(FaultKind::BadRequest, text));
+        };
+        // What is urgent is worth nothing later: its caller must know at once.
+        match self.rests[rest].gate(now.mono) {
+            Gate::Banned(until) if lane <= Lane::Order => {
+                let text = format!("banned for another {:?}; nothing can be sent", until.since(now.mono));
+                return Err(not_sent(FaultKind::Banned, text));
+            }
+            Gate::Limited(until) if lane == Lane::Order => {
+                let text = format!("refused for another {:?}; only cancels are sent", until.since(now.mono));
+                return Err(not_sent(FaultKind::RateLimited, text));
+            }
+            _ => {}
+        }
+        let id = (self.request_id(), Purpose::Command(id));
+        Ok(Job { id: id.0, product, lane, ask, purpose: id.1, request, sent: Mono(0), clock_refused: false })
+    }
+
+    /// Whether an order may be sent at all: what could not be looked up after a loss is not placed.
+    fn check_order(&self, product: usize, order: &NewOrder) -> Result<(), Done> {
+        let spec = self.spec(product);
+        let refuse = |text: &str| Err(Done::NotSent(Fault::ours(FaultKind::BadRequest, text)));
+        if order.client_order_id.is_empty() {
+            return refuse(
+                "an order needs a client order id; without one a lost answer could not be looked up",
+            );
+        }
+        if !spec.can(AskKind::Order) {
+            return refuse("this product cannot look an order up; a lost answer would stay unknown");
+        }
+        match spec.orders.as_ref().map(|orders| orders.client_id) {
+            Some(ClientId::ReturnsOriginal) => refuse(
+                "this venue is asked about an order by sending it again, which this version does not do",
+            ),
+            Some(ClientId::Unique | ClientId::WhileOpen | ClientId::Label) => Ok(()),
+            None => refuse("this product takes no orders"),
+        }
+    }
+
+    fn intent(&self, now: Now, id: CommandId, product: usize, order: &NewOrder) -> Intent {
+        let spec = self.spec(product);
+        Intent {
+            id: id.0,
+            venue: spec.venue.clone(),
+            product: spec.product.clone(),
+            symbol: self.symbol_of(product, order.market),
+            client_order_id: order.client_order_id.clone(),
+            side: order.side.as_str().to_owned(),
+            order_type: order.order_type.as_str().to_owned(),
+            qty: order.qty.to_string(),
+            price: order.price.map(|price| price.to_string()),
+            created: now.wall.0,
+        }
+    }
+
+    fn symbol_of(&self, product: usize, market: MarketId) -> String {
+        self.products[product].catalog.get(market).map(|i| i.venue_symbol.clone()).unwrap_or_default()
+    }
+
+    /// The store vouches for an intent: its order may leave, unless it has come too late.
+    pub(super) fn on_intent_kept(&mut self, id: CommandId) {
+        let Some(pending) = self.commands.get_mut(&id) else { return };
+        let Stage::Storing(job) = &pending.stage else { return };
+        let job = (**job).clone();
+        pending.stage = Stage::Asked(job.id);
+        self.enqueue(job);
+    }
+
+    fn enqueue(&mut self, job: Job) {
+        let Some(rest) = self.rest_of(job.product, &job.request) else { return };
+        if let Err(job) = self.rests[rest].push(job) {
+            let text = format!("the {} queue is full; wait until some requests have left", job.lane.as_str());
+            self.unsent(&job, Fault::ours(FaultKind::RateLimited, text));
+        }
+    }
+
+    /// An order has not left in time: what it was meant for may be over.
+    pub(super) fn on_leave_timeout(&mut self, id: CommandId) {
+        let Some(pending) = self.commands.get(&id) else { return };
+        match &pending.stage {
+            Stage::Storing(_) => {
+                let text = "the store did not vouch for the order in time";
+                self.end(id, Done::NotSent(Fault::ours(FaultKind::Unavailable, text)));
+            }
+            Stage::Asked(request) => {
+                let request = *request;
+                for rest in &mut self.rests {
+                    if !rest.forget(|job| job.id == request).is_empty() {
+                        let text =
+                            "its turn did not come in time: a budget, a gate or the venue's clock held it";
+                        self.end(id, Done::NotSent(Fault::ours(FaultKind::RateLimited, text)));
+                        return;
+                    }
+                }
+            }
+            Stage::Looking(_) => {}
+        }
+    }
+
+    /// Ends a command, and frees the store of its intent unless the outcome is unknown.
+    fn end(&mut self, id: CommandId, done: Done) {
+        self.timers.cancel(Timer::Leave(id));
+        let Some(pending) = self.commands.remove(&id) else { return };
+        if pending.kept && !matches!(done, Done::Unknown(_)) {
+            self.persist(Persisting::Nothing, Persist::Settled { id, how: done.as_str() });
+        }
+        self.emit(Event::Done { id, done });
+    }
+
+    /// A request of a command never left.
+    pub(super) fn unsent(&mut self, job: &Job, fault: Fault) {
+        if let Purpose::Command(id) = job.purpose {
+            self.end(id, Done::NotSent(fault));
+        }
+    }
+
+    pub(super) fn on_command_answer(&mut self, id: CommandId, job: &Job, buf: &EventBuf) {
+        let rows = self.arena.put_rows(buf);
+        self.emit(Event::Answered { id, product: job.product, ask: Box::new(job.ask.clone()), rows });
+        self.end(id, Done::Accepted);
+    }
+
+    pub(super) fn on_command_fault(&mut self, now: Now, id: CommandId, job: &Job, fault: Fault) {
+        let silent = [FaultKind::Transport, FaultKind::Unavailable, FaultKind::Unreadable];
+        if !silent.contains(&fault.kind) {
+            self.end(id, Done::Rejected(fault));
+            return;
+        }
+        let wanted = match &job.ask {
+            Ask::Place(order) => Some((order.market, OrderRef::Client(order.client_order_id.clone()))),
+            Ask::Cancel { market, order } | Ask::Amend { market, order, .. } => {
+                Some((*market, order.clone()))
+            }
+            _ => None,
+        };
+        let Some((market, order)) = wanted.filter(|_| self.spec(job.product).can(AskKind::Order)) else {
+            self.end(id, Done::Unknown(fault));
+            return;
+        };
+        let symbol = self.symbol_of(job.product, market);
+        let surely_from = job.sent.plus(self.arrives_within(job.product));
+        if let Some(pending) = self.commands.get_mut(&id) {
+            pending.stage = Stage::Looking(Looking::new(symbol, order, surely_from));
+        }
+        self.emit(Event::Done { id, done: Done::Unknown(fault) });
+        self.timers.set(Timer::Lookup(id), now.mono);
+    }
+
+    /// The span after which an order that left cannot arrive any more, and one that arrived shows in answers.
+    ///
+    /// A stamp is never ahead of the venue, so its window is over once that span has passed here.
+    fn arrives_within(&self, product: usize) -> Duration {
+        let drift = self.limits.order_window / 1_000;
+        self.window(product).saturating_add(drift).saturating_add(self.limits.shown_within)
+    }
+
+    /// How long a request that changes something stays valid.
+    pub(super) fn window(&self, product: usize) -> Duration {
+        self.limits.order_window.min(self.spec(product).window)
+    }
+
+    // ---- lookups ----
+
+    /// Takes over the unresolved orders of an earlier run. Whatever left, left before now.
+    pub(super) fn resume_intents(&mut self, now: Now) {
+        for intent in core::mem::take(&mut self.config.intents) {
+            let specs = self.venue.specs();
+            let Some(product) =
+                specs.iter().position(|spec| spec.venue == intent.venue && spec.product == intent.product)
+            else {
+                continue;
+            };
+            let id = CommandId(intent.id);
+            let surely_from = now.mono.plus(self.arrives_within(product));
+            let order = OrderRef::Client(intent.client_order_id);
+            let looking = Looking::new(intent.symbol, order, surely_from);
+            self.commands.insert(id, Pending { product, kept: true, stage: Stage::Looking(looking) });
+            self.timers.set(Timer::Lookup(id), now.mono);
+        }
+    }
+
+    pub(super) fn on_lookup_due(&mut self, now: Now, id: CommandId) {
+        let Some(Pending { product, stage: Stage::Looking(looking), .. }) = self.commands.get(&id) else {
+            return;
+        };
+        let product = *product;
+        let listed = self.products[product].catalog.find(&looking.symbol);
+        let ask = listed.map(|(market, _)| Ask::Order { market, order: looking.order.clone() });
+        // Looking up is as urgent as placing was.
+        let asked = ask.and_then(|ask| self.request(product, Lane::Order, ask, Purpose::Lookup(id)));
+        if asked.is_none() {
+            self.look_later(now, id, LOOKUP_CAP);
+        }
+    }
+
+    fn look_later(&mut self, now: Now, id: CommandId, least: Duration) {
+        let Some(Pending { stage: Stage::Looking(looking), .. }) = self.commands.get_mut(&id) else { return };
+        let wait = looking.backoff.next(&mut self.rng).max(least);
+        self.timers.set(Timer::Lookup(id), now.mono.plus(wait));
+    }
+
+    pub(super) fn on_lookup_answer(&mut self, now: Now, id: CommandId, job: &Job, buf: &EventBuf) {
+        let Ask::Order { market, order } = &job.ask else { return };
+        let found = buf.rows.iter().find_map(|row| match row {
+            Row::Order(row) if row.market == *market && is_named(row, order) => Some(row.clone()),
+            _ => None,
+        });
+        match found {
+            Some(row) => self.resolve(id, Resolution::Found(Box::new(row))),
+            // It speaks of another order: that is no answer.
+            None => {
+                let text = "the answer names another order than was asked for";
+                self.fault(job.product, job.request.route.clone(), Fault::ours(FaultKind::Unreadable, text));
+                self.look_later(now, id, LOOKUP_BASE);
+            }
+        }
+    }
+
+    pub(super) fn on_lookup_fault(&mut self, now: Now, id: CommandId, job: &Job, fault: &Fault) {
+        let Some(Pending { stage: Stage::Looking(looking), .. }) = self.commands.get(&id) else { return };
+        match fault.kind {
+            FaultKind::NotFound if job.sent >= looking.surely_from => {
+                self.resolve(id, Resolution::NeverPlaced)
+            }
+            FaultKind::Credentials | FaultKind::BadRequest => self.look_later(now, id, LOOKUP_REFUSED),
+            _ => self.look_later(now, id, LOOKUP_BASE),
+        }
+    }
+
+    fn resolve(&mut self, id: CommandId, outcome: Resolution) {
+        self.timers.cancel(Timer::Lookup(id));
+        let Some(pending) = self.commands.remove(&id) else { return };
+        if pending.kept {
+            self.persist(Persisting::Nothing, Persist::Settled { id, how: outcome.as_str() });
+        }
+        self.emit(Event::Resolved { id, outcome });
+    }
+
+    // ---- the end ----
+
+    /// Everything stops: what has not left never will, and of what is under way nobody will hear.
+    pub(super) fn stop_commands(&mut self) {
+        let fault = Fault::ours(FaultKind::Unavailable, "the session was stopped");
+        for (id, pending) in core::mem::take(&mut self.commands) {
+            let done = match pending.stage {
+                Stage::Storing(_) => Done::NotSent(fault.clone()),
+                Stage::Asked(request) if !self.rests.iter().any(|rest| rest.has(request)) => {
+                    Done::NotSent(fault.clone())
+                }
+                Stage::Asked(_) => Done::Unknown(fault.clone()),
+                Stage::Looking(_) => continue,
+            };
+            if pending.kept && !matches!(done, Done::Unknown(_)) {
+                self.persist(Persisting::Nothing, Persist::Settled { id, how: done.as_str() });
+            }
+            self.emit(Event::Done { id, done });
+        }
+    }
+
+    /// Has something made durable.
+    pub(super) fn persist(&mut self, why: Persisting, what: Persist) {
+        let id = PersistId(self.next_persist);
+        self.next_persist += 1;
+        if !matches!(why, Persisting::Nothing) {
+            self.persists.insert(id, why);
+        }
+        self.out.push(Out::Persist { id, what });
+    }
+}
+
+impl Looking {
+    fn new(symbol: String, order: OrderRef, surely_from: Mono) -> Looking {
+        Looking { symbol, order, surely_from, backoff: Backoff::new(LOOKUP_BASE, LOOKUP_CAP) }
+    }
+}
+
+/// Whether a row is the one that was asked for.
+fn is_named(row: &venuekit_venue::OrderPatch, order: &OrderRef) -> bool {
+    match order {
+        OrderRef::Venue(id) => row.order_id == *id,
+        OrderRef::Client(id) => row.client_order_id.as_ref().is_none_or(|known| known == id),
+    }
+}

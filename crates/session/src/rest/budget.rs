@@ -1,0 +1,288 @@
+//! Weighted request budgets: what was drawn, when it comes back, and what the venue says of it.
+//!
+//! Every window is kept as a rolling one, the strictest reading: what fits any span of that length fits a fixed
+//! window however it lies, and a bucket that refills evenly over it. A draw counts from the moment its request was
+//! answered, since the venue counted it no later than that; until then it counts without end. So the way there may
+//! be as uneven as it likes.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use venuekit_types::Mono;
+use venuekit_venue::spec::{Budget, BudgetKey, Draws};
+use venuekit_venue::{Auth, HttpReply, HttpRequest, Lane, MarketId};
+
+use crate::io::RequestId;
+
+/// The share of each budget that only the two urgent lanes may draw: one part in this many.
+const RESERVE: u32 = 20;
+
+/// Whose window it is, where one budget has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Address,
+    Account,
+    Pair(MarketId),
+}
+
+/// Every budget of one origin.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets {
+    budgets: Vec<(Budget, BTreeMap<Owner, Spent>)>,
+}
+
+/// What one request draws, and from where.
+struct Draw {
+    budget: usize,
+    owner: Owner,
+    amount: u32,
+}
+
+impl Budgets {
+    /// Takes the budgets of one more product of the origin; those of one name are one budget.
+    pub(crate) fn add(&mut self, budgets: &[Budget]) {
+        for budget in budgets {
+            if !self.budgets.iter().any(|(known, _)| known.name == budget.name) {
+                self.budgets.push((budget.clone(), BTreeMap::new()));
+            }
+        }
+    }
+
+    fn draws(&self, request: &HttpRequest, market: Option<MarketId>) -> impl Iterator<Item = Draw> {
+        self.budgets.iter().enumerate().filter_map(move |(index, (budget, _))| {
+            let amount = match budget.draws {
+                Draws::Weight => request.weight,
+                Draws::Orders => request.orders,
+            };
+            let proven = request.auth != Auth::None;
+            let owner = match budget.key {
+                BudgetKey::Ip => Owner::Address,
+                BudgetKey::Account | BudgetKey::ApiKey if proven => Owner::Account,
+                BudgetKey::AccountElseIp if proven => Owner::Account,
+                BudgetKey::AccountElseIp => Owner::Address,
+                BudgetKey::Pair if proven => market.map_or(Owner::Account, Owner::Pair),
+                BudgetKey::Account | BudgetKey::ApiKey | BudgetKey::Pair => return None,
+            };
+            (amount > 0).then_some(Draw { budget: index, owner, amount })
+        })
+    }
+
+    /// Whether a request may leave now; if not, when to look again, at the latest.
+    pub(crate) fn fits(
+        &mut self,
+        now: Mono,
+        lane: Lane,
+        request: &HttpRequest,
+        market: Option<MarketId>,
+    ) -> Result<(), Mono> {
+        // A cancel is never held back: a refusal costs less than an order that stays.
+        if lane == Lane::Cancel {
+            return Ok(());
+        }
+        let mut later: Option<Mono> = None;
+        let draws: Vec<Draw> = self.draws(request, market).collect();
+        for draw in draws {
+            let (budget, spent) = &mut self.budgets[draw.budget];
+            let reserve = match (lane, budget.draws) {
+                (Lane::Must | Lane::Poll, Draws::Weight) => budget.capacity.div_ceil(RESERVE),
+                _ => 0,
+            };
+            let room = budget.capacity.saturating_sub(reserve).max(1);
+            let spent = spent.entry(draw.owner).or_default();
+            if let Err(at) = spent.fits(now, budget.window.span(), room, draw.amount) {
+                later = Some(later.map_or(at, |known| known.max(at)));
+            }
+        }
+        later.map_or(Ok(()), Err)
+    }
+
+    /// Takes what a request draws, as it leaves.
+    pub(crate) fn draw(&mut self, id: RequestId, request: &HttpRequest, market: Option<MarketId>) {
+        let draws: Vec<Draw> = self.draws(request, market).collect();
+        for draw in draws {
+            let spent = self.budgets[draw.budget].1.entry(draw.owner).or_default();
+            spent.out.insert(id, draw.amount);
+            spent.total = spent.total.saturating_add(draw.amount);
+        }
+    }
+
+    /// A request is over, answered or not: the venue counted it until now.
+    pub(crate) fn settle(&mut self, now: Mono, id: RequestId) {
+        for spent in self.budgets.iter_mut().flat_map(|(_, spent)| spent.values_mut()) {
+            if let Some(amount) = spent.out.remove(&id) {
+                spent.done.push_back((now, amount));
+            }
+        }
+    }
+
+    /// Learns from the headers of an answer what the venue thinks was used. Only more than we know counts: the rest
+    /// was another program's.
+    pub(crate) fn learn(&mut self, now: Mono, request: &HttpRequest, reply: &HttpReply<'_>) {
+        let number = |name: Option<&String>| -> Option<u32> {
+            name.and_then(|name| reply.header(name)).and_then(|text| text.trim().parse().ok())
+        };
+        for (budget, spent) in &mut self.budgets {
+            let owner = match budget.key {
+                BudgetKey::Ip => Owner::Address,
+                BudgetKey::AccountElseIp if request.auth == Auth::None => Owner::Address,
+                BudgetKey::Pair => continue,
+                _ => Owner::Account,
+            };
+            if let Some(used) = number(budget.used_header.as_ref()) {
+                spent.entry(owner).or_default().at_least(now, budget.window.span(), used);
+            }
+        }
+    }
+}
+
+/// What was drawn from one window, and when.
+#[derive(Debug, Default)]
+struct Spent {
+    /// Requests under way.
+    out: BTreeMap<RequestId, u32>,
+    /// Requests that are over, oldest first.
+    done: VecDeque<(Mono, u32)>,
+    total: u32,
+}
+
+impl Spent {
+    fn expire(&mut self, now: Mono, span: Duration) {
+        while let Some(&(at, amount)) = self.done.front() {
+            if at.plus(span) > now {
+                break;
+            }
+            self.total = self.total.saturating_sub(amount);
+            self.done.pop_front();
+        }
+    }
+
+    /// Whether an amount fits now; if not, when enough will have come back, or when to look again.
+    fn fits(&mut self, now: Mono, span: Duration, room: u32, amount: u32) -> Result<(), Mono> {
+        self.expire(now, span);
+        // What is larger than the whole budget leaves when nothing else is in it.
+        let mut over = self.total.saturating_add(amount).saturating_sub(room);
+        if over == 0 || self.total == 0 {
+            return Ok(());
+        }
+        for &(at, back) in &self.done {
+            over = over.saturating_sub(back);
+            if over == 0 {
+                return Err(at.plus(span));
+            }
+        }
+        // The rest is under way: its answer wakes us.
+        Err(now.plus(span))
+    }
+
+    fn at_least(&mut self, now: Mono, span: Duration, used: u32) {
+        self.expire(now, span);
+        if used > self.total {
+            self.done.push_back((now, used - self.total));
+            self.total = used;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use venuekit_venue::Ask;
+    use venuekit_venue::spec::Window;
+
+    const SPAN: Duration = Duration::from_secs(60);
+
+    fn budget(window: Window) -> Budget {
+        Budget {
+            name: "weight".into(),
+            key: BudgetKey::Ip,
+            window,
+            capacity: 40,
+            draws: Draws::Weight,
+            used_header: Some("x-used".into()),
+        }
+    }
+
+    fn request(weight: u32) -> HttpRequest {
+        HttpRequest { weight, ..HttpRequest::get(&Ask::Instruments, "/test", "/test") }
+    }
+
+    /// A venue that counts by each kind of window, whatever the latency and the phase.
+    #[test]
+    fn what_leaves_fits_every_kind_of_window_at_the_venue() {
+        for seed in 0..200 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut budgets = Budgets::default();
+            budgets.add(&[budget(Window::Fixed(SPAN))]);
+            let ms = |n: u64| Duration::from_millis(n);
+            let mut now = Mono(1_000_000_000);
+            let mut under_way: Vec<(Mono, RequestId)> = Vec::new();
+            let mut arrivals: Vec<(Mono, u32)> = Vec::new();
+            for id in 0..400 {
+                let weight = rng.u32(1..=8);
+                loop {
+                    under_way.sort_by_key(|(at, _)| *at);
+                    while under_way.first().is_some_and(|(at, _)| *at <= now) {
+                        let (at, id) = under_way.remove(0);
+                        budgets.settle(at, id);
+                    }
+                    match budgets.fits(now, Lane::Poll, &request(weight), None) {
+                        Ok(()) => break,
+                        Err(at) => {
+                            assert!(at > now, "seed {seed}: a wait that is over");
+                            let answer = under_way.first().map_or(at, |(answer, _)| *answer);
+                            now = at.min(answer);
+                        }
+                    }
+                }
+                budgets.draw(RequestId(id), &request(weight), None);
+                let (there, back) = (rng.u64(1..4_000), rng.u64(1..4_000));
+                arrivals.push((now.plus(ms(there)), weight));
+                under_way.push((now.plus(ms(there + back)), RequestId(id)));
+                now = now.plus(ms(rng.u64(0..300)));
+            }
+            arrivals.sort_by_key(|(at, _)| *at);
+            let phase = rng.u64(0..60_000_000_000);
+            let mut fixed: BTreeMap<u64, u32> = BTreeMap::new();
+            let mut level = 40.0_f64;
+            let mut last = Mono(0);
+            for (index, &(at, weight)) in arrivals.iter().enumerate() {
+                *fixed.entry((at.0 + phase) / 60_000_000_000).or_default() += weight;
+                level = (level + at.since(last).as_secs_f64() * 40.0 / 60.0).min(40.0) - f64::from(weight);
+                last = at;
+                assert!(level >= -1e-6, "seed {seed}: the bucket ran dry");
+                let rolling: u32 =
+                    arrivals[..=index].iter().filter(|(a, _)| a.plus(SPAN) > at).map(|(_, w)| w).sum();
+                assert!(rolling <= 40, "seed {seed}: {rolling} in a span");
+            }
+            assert!(fixed.values().all(|&sum| sum <= 40), "seed {seed}: a fixed window overflowed");
+        }
+    }
+
+    #[test]
+    fn polls_leave_a_share_and_cancels_never_wait() {
+        let mut budgets = Budgets::default();
+        budgets.add(&[budget(Window::Rolling(SPAN))]);
+        let now = Mono(1);
+        budgets.draw(RequestId(1), &request(38), None);
+        assert!(budgets.fits(now, Lane::Poll, &request(1), None).is_err());
+        assert!(budgets.fits(now, Lane::Must, &request(1), None).is_err());
+        assert!(budgets.fits(now, Lane::Order, &request(2), None).is_ok());
+        assert!(budgets.fits(now, Lane::Order, &request(3), None).is_err());
+        assert!(budgets.fits(now, Lane::Cancel, &request(3), None).is_ok());
+    }
+
+    #[test]
+    fn the_venues_own_count_is_believed_when_it_is_higher() {
+        let mut budgets = Budgets::default();
+        budgets.add(&[budget(Window::Rolling(SPAN))]);
+        let now = Mono(1);
+        budgets.draw(RequestId(1), &request(1), None);
+        for (used, fits) in [("0", true), ("rubbish", true), ("40", false)] {
+            let headers = [("x-used".to_owned(), used.to_owned())];
+            let reply = HttpReply { status: 200, headers: &headers, body: b"" };
+            budgets.learn(now, &request(1), &reply);
+            assert_eq!(budgets.fits(now, Lane::Order, &request(1), None).is_ok(), fits, "{used}");
+        }
+        assert!(budgets.fits(now.plus(SPAN), Lane::Order, &request(1), None).is_ok());
+    }
+}
