@@ -31,7 +31,12 @@
 mod rows;
 mod sink;
 mod sqlite;
+mod text;
+mod world;
 
 pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, Row, Table, Ticker, Trade};
 pub use sink::{Counts, Receipt, Refused, Resume, Sink, SinkError, Why};
-pub use sqlite::{MarketCounts, OpenError, OpenMode, Reader, Sqlite, StoredChange, StoredTrade, World};
+pub use sqlite::{
+    Damage, MarketCounts, OpenError, OpenMode, Reader, Sqlite, StoredChange, StoredTrade, Verdict,
+};
+pub use world::World;

@@ -234,6 +234,18 @@ impl Row {
             Row::Gap(_) => Table::Gap,
         }
     }
+
+    /// Its key as a person reads it.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Row::Instrument(row) => format!("{} {} at {}", row.venue, row.terms.symbol, row.ts_local),
+            Row::Trade(row) => format!("{} {}", row.market, row.trade_id),
+            Row::BookChange(row) => format!("{} epoch {} seq {}", row.market, row.epoch, row.first_seq),
+            Row::Ticker(row) => format!("{} epoch {} seq {}", row.market, row.epoch, row.seq),
+            Row::Candle(row) => format!("{} {} {}", row.market, row.interval, row.open_at),
+            Row::Gap(row) => format!("{} {} at {}", row.market, row.channel, row.detected_at),
+        }
+    }
 }
 
 /// Rows and cursors that are stored together or not at all.

@@ -3,21 +3,24 @@
 //! Owns the connection and the mapping of its errors. It refuses to be shared: one owner, one thread at a time;
 //! others read through a [`Reader`] or any SQLite tool while it writes.
 
+mod checksum;
 mod open;
 mod read;
 mod schema;
-mod text;
+mod verify;
 mod write;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
 
-pub use open::{OpenError, OpenMode, World};
+pub use open::{OpenError, OpenMode};
 pub use read::{MarketCounts, Reader, StoredChange, StoredTrade};
+pub use verify::{Damage, Verdict};
 
-use crate::{Batch, Market, Receipt, Resume, Sink, SinkError};
+use crate::{Batch, Market, Receipt, Resume, Sink, SinkError, World};
 
 /// A SQLite database that takes rows.
 #[derive(Debug)]
@@ -64,14 +67,21 @@ impl Sink for Sqlite {
 
     fn reserve_epochs(&mut self, market: &Market, count: NonZeroU32) -> Result<u64, SinkError> {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let last: i64 = tx.query_row(
-            "INSERT INTO epoch (venue, symbol, last) VALUES (?1, ?2, ?3)
-             ON CONFLICT (venue, symbol) DO UPDATE SET last = last + excluded.last RETURNING last",
-            params![market.venue, market.symbol.as_str(), count.get()],
-            |row| row.get(0),
+        let (venue, symbol) = (&*market.venue, market.symbol.as_str());
+        let before: Option<i64> = tx
+            .query_row("SELECT last FROM epoch WHERE venue = ?1 AND symbol = ?2", [venue, symbol], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        let before = before.unwrap_or(0);
+        let last = before.saturating_add(count.get().into());
+        let sum = checksum::of_row([venue.into(), symbol.into(), ValueRef::Integer(last)]).cast_signed();
+        tx.execute(
+            "INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3, ?4)",
+            params![venue, symbol, last, sum],
         )?;
         tx.commit()?;
-        Ok(last.unsigned_abs() - u64::from(count.get()) + 1)
+        Ok(before.unsigned_abs() + 1)
     }
 
     fn resume(&mut self) -> Result<Resume, SinkError> {

@@ -2,7 +2,6 @@
 //!
 //! Owns every refusal of a file, each before anything is written to it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,40 +9,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
+use super::checksum;
 use super::schema::{self, APPLICATION_ID, MIGRATIONS};
 use super::write::STATEMENTS;
-use crate::SinkError;
-
-/// Where rows come from. A database holds rows of one world, so that nobody mistakes a simulation for a market.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum World {
-    /// Live venues, each with the hosts that it is reached by. A later run may add venues, but reaches those that
-    /// are recorded by the same hosts.
-    Live {
-        /// Hosts by venue id, as one text each.
-        hosts: BTreeMap<String, String>,
-    },
-    /// One run of a simulator.
-    Sim {
-        /// Its identity: the same seed started twice is two runs, unless it resumes.
-        run_id: String,
-    },
-}
-
-impl std::fmt::Display for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            World::Sim { run_id } => write!(f, "simulator run {run_id}"),
-            World::Live { hosts } => {
-                f.write_str("live venues")?;
-                for (at, (venue, host)) in hosts.iter().enumerate() {
-                    write!(f, "{} {venue}={host}", if at == 0 { "" } else { "," })?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
+use crate::{SinkError, World};
 
 /// What to do with a database that an earlier simulator run left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,47 +215,26 @@ fn prepare(path: &Path, conn: &mut Connection, world: &World) -> Result<(), Open
         return Err(OpenError::Foreign { path: path.into() });
     }
     schema::migrate(&tx, MIGRATIONS).map_err(fail)?;
-    if let Some(recorded) = recorded_world(&tx).map_err(fail)? {
-        let same = match (&recorded, world) {
-            (World::Live { hosts: old }, World::Live { hosts: new }) => {
-                new.iter().all(|(venue, host)| old.get(venue).is_none_or(|recorded| recorded == host))
-            }
-            (recorded, wanted) => recorded == wanted,
-        };
-        if !same {
-            return Err(OpenError::OtherWorld { path: path.into(), recorded, wanted: world.clone() });
-        }
+    if let Some(recorded) = recorded_world(&tx).map_err(fail)?
+        && !recorded.admits(world)
+    {
+        return Err(OpenError::OtherWorld { path: path.into(), recorded, wanted: world.clone() });
     }
     record_world(&tx, world).map_err(fail)?;
     tx.commit().map_err(fail)
 }
 
 fn recorded_world(tx: &Transaction<'_>) -> rusqlite::Result<Option<World>> {
-    let mut hosts = BTreeMap::new();
     let mut statement = tx.prepare("SELECT venue, kind, identity FROM world")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let kind: String = row.get("kind")?;
-        if kind == "sim" {
-            return Ok(Some(World::Sim { run_id: row.get("identity")? }));
-        }
-        hosts.insert(row.get("venue")?, row.get("identity")?);
-    }
-    Ok(if hosts.is_empty() { None } else { Some(World::Live { hosts }) })
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(World::of_rows(rows.collect::<Result<Vec<_>, _>>()?))
 }
 
 fn record_world(tx: &Transaction<'_>, world: &World) -> rusqlite::Result<()> {
-    let mut insert =
-        tx.prepare("INSERT INTO world (venue, kind, identity) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
-    match world {
-        World::Sim { run_id } => {
-            insert.execute(params!["*", "sim", run_id])?;
-        }
-        World::Live { hosts } => {
-            for (venue, host) in hosts {
-                insert.execute(params![venue, "live", host])?;
-            }
-        }
+    let mut insert = tx.prepare("INSERT INTO world VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+    for (venue, kind, identity) in world.rows() {
+        let sum = checksum::of_row([venue.into(), kind.into(), identity.into()]).cast_signed();
+        insert.execute(params![venue, kind, identity, sum])?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, params};
 use venuekit_types::UnixNanos;
 
 use super::open::{self, OpenError};
+use super::verify::{self, Verdict};
 use crate::{Cursor, Gap, Market, SinkError};
 
 /// A connection that only reads. It sees whole batches, those committed before each call.
@@ -183,6 +184,15 @@ impl Reader {
     /// **Errors**: [`SinkError`].
     pub fn gaps(&self) -> Result<Vec<Gap>, SinkError> {
         gaps(&self.conn, false)
+    }
+
+    /// Compares every stored row with the checksums that were written with it, and the indexes with their tables.
+    ///
+    /// Damage in pages that hold no row, or between rows, changes nothing that anyone reads and is not looked for.
+    ///
+    /// **Errors**: [`SinkError`] where the disk or a lock fails; what the file itself has wrong is in the verdict.
+    pub fn verify(&self) -> Result<Verdict, SinkError> {
+        verify::verify(&self.conn)
     }
 
     /// How far each stream is stored, by venue, symbol and channel.

@@ -2,12 +2,16 @@
 //!
 //! Owns the SQL that writes rows. It refuses to overwrite: the only update of a row is a gap's `healed_at`.
 
-use rusqlite::{CachedStatement, Params, Transaction, params};
-use venuekit_types::{Fixed, Kind, Price, Qty, Scale, Scaled, Status};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::types::ValueRef::{self, Integer};
+use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params_from_iter};
 
-use super::text;
+use super::checksum::{self, Log, Parts};
 use crate::sink::Outcome;
-use crate::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Receipt, Row, Ticker, Trade, Why};
+use crate::text::{self, Terms};
+use crate::{
+    Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Receipt, Row, Table, Ticker, Trade, Why,
+};
 
 /// The statements, each prepared once a connection and looked up once a batch.
 #[derive(Clone, Copy)]
@@ -25,11 +29,12 @@ enum Sql {
     Gap,
     HealGap,
     SameGap,
+    Heal,
     Cursor,
 }
 
 /// In the order of [`Sql`]. Each `Same…` takes the parameters of its insert, and leaves out the arrival time.
-const SQL: [&str; 14] = [
+const SQL: [&str; 15] = [
     "INSERT INTO instrument (venue, symbol, version, venue_symbol, kind, status, price_scale, qty_scale, tick, step,
        min_qty, max_qty, min_notional, contract_size, inverse, maker_fee, taker_fee, ts_local)
      SELECT ?1, ?2, 1 + coalesce((SELECT max(version) FROM instrument WHERE venue = ?1 AND symbol = ?2), 0),
@@ -68,13 +73,15 @@ const SQL: [&str; 14] = [
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
     "UPDATE gap SET healed_at = ?9 WHERE venue = ?1 AND symbol = ?2 AND channel = ?3 AND detected_at = ?8
        AND epoch IS ?4 AND from_seq IS ?5 AND to_seq IS ?6 AND cause = ?7
-       AND healed_at IS NULL AND ?9 IS NOT NULL",
+       AND healed_at IS NULL AND ?9 IS NOT NULL RETURNING id",
     "SELECT EXISTS (SELECT 1 FROM gap WHERE venue = ?1 AND symbol = ?2 AND channel = ?3 AND detected_at = ?8
        AND epoch IS ?4 AND from_seq IS ?5 AND to_seq IS ?6 AND cause = ?7
        AND (healed_at = ?9 OR ?9 IS NULL))",
-    "INSERT INTO stream (venue, symbol, channel, epoch, last_seq, ts_local) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-     ON CONFLICT (venue, symbol, channel)
-     DO UPDATE SET epoch = excluded.epoch, last_seq = excluded.last_seq, ts_local = excluded.ts_local
+    "INSERT INTO heal (gap, healed_at) VALUES (?1, ?2)",
+    "INSERT INTO stream (venue, symbol, channel, epoch, last_seq, ts_local, checksum)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (venue, symbol, channel)
+     DO UPDATE SET epoch = excluded.epoch, last_seq = excluded.last_seq, ts_local = excluded.ts_local,
+       checksum = excluded.checksum
      WHERE (excluded.epoch, excluded.last_seq) > (stream.epoch, stream.last_seq)",
 ];
 
@@ -93,11 +100,12 @@ pub(super) struct Writer<'t> {
     tx: &'t Transaction<'t>,
     text: &'t mut Buffers,
     statements: [Option<CachedStatement<'t>>; SQL.len()],
+    parts: Parts,
 }
 
 impl<'t> Writer<'t> {
     pub(super) fn new(tx: &'t Transaction<'t>, text: &'t mut Buffers) -> Writer<'t> {
-        Writer { tx, text, statements: Default::default() }
+        Writer { tx, text, statements: Default::default(), parts: Parts::default() }
     }
 
     pub(super) fn write(mut self, batch: &Batch, receipt: &mut Receipt) -> rusqlite::Result<()> {
@@ -110,31 +118,35 @@ impl<'t> Writer<'t> {
                 Row::Candle(row) => self.candle(row)?,
                 Row::Gap(row) => self.gap(row)?,
             };
-            receipt.note(row.table(), outcome, || key_of(row));
+            receipt.note(row.table(), outcome, || row.key());
         }
         for cursor in &batch.cursors {
             let outcome = self.cursor(cursor)?;
-            receipt.note(crate::Table::Stream, outcome, || format!("{} {}", cursor.market, cursor.channel));
+            receipt.note(Table::Stream, outcome, || format!("{} {}", cursor.market, cursor.channel));
         }
-        Ok(())
+        self.parts.store(self.tx)
     }
 
     fn trade(&mut self, row: &Trade) -> rusqlite::Result<Outcome> {
-        let Buffers { first: price, second: qty } = &mut *self.text;
-        text::number(price, row.price);
-        text::number(qty, row.qty);
-        let side = row.side.map_or("unknown", venuekit_types::Side::as_str);
-        let params = params![
-            row.market.venue,
-            row.market.symbol.as_str(),
-            row.trade_id,
-            price.as_str(),
-            qty.as_str(),
-            side,
-            row.ts_venue.0,
-            row.ts_local.0
-        ];
-        insert(self.tx, &mut self.statements, Sql::Trade, Sql::SameTrade, params)
+        let Buffers { first: price, second: qty } = std::mem::take(self.text);
+        let (mut price, mut qty) = (price, qty);
+        text::number(&mut price, row.price);
+        text::number(&mut qty, row.qty);
+        let outcome = self.insert(
+            (Log::Trade, Sql::Trade, Sql::SameTrade),
+            &[
+                text_of(&row.market.venue),
+                text_of(row.market.symbol.as_str()),
+                text_of(&row.trade_id),
+                text_of(&price),
+                text_of(&qty),
+                text_of(text::side(row.side)),
+                Integer(row.ts_venue.0),
+                Integer(row.ts_local.0),
+            ],
+        );
+        *self.text = Buffers { first: price, second: qty };
+        outcome
     }
 
     fn book_change(&mut self, row: &BookChange) -> rusqlite::Result<Outcome> {
@@ -143,102 +155,99 @@ impl<'t> Writer<'t> {
         else {
             return Ok(Outcome::Refused(Why::OutOfRange));
         };
-        let Buffers { first: bids, second: asks } = &mut *self.text;
-        text::levels(bids, &row.bids, row.price_scale, row.qty_scale);
-        text::levels(asks, &row.asks, row.price_scale, row.qty_scale);
-        let params = params![
-            row.market.venue,
-            row.market.symbol.as_str(),
-            epoch,
-            first_seq,
-            last_seq,
-            row.is_snapshot,
-            bids.as_str(),
-            asks.as_str(),
-            row.ts_venue.map(|at| at.0),
-            row.ts_local.0
-        ];
-        insert(self.tx, &mut self.statements, Sql::BookChange, Sql::SameBookChange, params)
+        let Buffers { first: mut bids, second: mut asks } = std::mem::take(self.text);
+        text::levels(&mut bids, &row.bids, row.price_scale, row.qty_scale);
+        text::levels(&mut asks, &row.asks, row.price_scale, row.qty_scale);
+        let outcome = self.insert(
+            (Log::BookChange, Sql::BookChange, Sql::SameBookChange),
+            &[
+                text_of(&row.market.venue),
+                text_of(row.market.symbol.as_str()),
+                Integer(epoch),
+                Integer(first_seq),
+                Integer(last_seq),
+                Integer(i64::from(row.is_snapshot)),
+                text_of(&bids),
+                text_of(&asks),
+                row.ts_venue.map(|at| Integer(at.0)).into(),
+                Integer(row.ts_local.0),
+            ],
+        );
+        *self.text = Buffers { first: bids, second: asks };
+        outcome
     }
 
     fn instrument(&mut self, row: &InstrumentSeen) -> rusqlite::Result<Outcome> {
-        let terms = &row.terms;
-        let price = |value: Price| Scaled::new(value.0, terms.price_scale).to_string();
-        let qty = |value: Qty| Scaled::new(value.0, terms.qty_scale).to_string();
-        let fixed = |value: Option<Fixed>| value.map(|value| value.to_string());
-        let digits = |scale: Scale| scale.digits();
-        let kind = match terms.kind {
-            Kind::Spot => "spot",
-            Kind::Perpetual => "perpetual",
-        };
-        let status = match terms.status {
-            Status::Trading => "trading",
-            Status::Halted => "halted",
-            Status::Delisted => "delisted",
-        };
-        let params = params![
-            row.venue,
-            terms.symbol.as_str(),
-            terms.venue_symbol,
-            kind,
-            status,
-            digits(terms.price_scale),
-            digits(terms.qty_scale),
-            price(terms.tick),
-            qty(terms.step),
-            terms.min_qty.map(qty),
-            terms.max_qty.map(qty),
-            fixed(terms.min_notional),
-            fixed(terms.contract_size),
-            terms.inverse,
-            fixed(terms.maker_fee),
-            fixed(terms.taker_fee),
-            row.ts_local.0
-        ];
-        insert(self.tx, &mut self.statements, Sql::Instrument, Sql::SameInstrument, params)
+        let terms = Terms::of(&row.terms);
+        self.insert(
+            (Log::Instrument, Sql::Instrument, Sql::SameInstrument),
+            &[
+                text_of(&row.venue),
+                text_of(row.terms.symbol.as_str()),
+                text_of(&row.terms.venue_symbol),
+                text_of(terms.kind),
+                text_of(terms.status),
+                Integer(terms.price_scale),
+                Integer(terms.qty_scale),
+                text_of(&terms.tick),
+                text_of(&terms.step),
+                text_or_null(&terms.min_qty),
+                text_or_null(&terms.max_qty),
+                text_or_null(&terms.min_notional),
+                text_or_null(&terms.contract_size),
+                Integer(i64::from(row.terms.inverse)),
+                text_or_null(&terms.maker_fee),
+                text_or_null(&terms.taker_fee),
+                Integer(row.ts_local.0),
+            ],
+        )
     }
 
     fn ticker(&mut self, row: &Ticker) -> rusqlite::Result<Outcome> {
         let (Some(epoch), Some(seq)) = (int(row.epoch), int(row.seq)) else {
             return Ok(Outcome::Refused(Why::OutOfRange));
         };
-        let params = params![
-            row.market.venue,
-            row.market.symbol.as_str(),
-            epoch,
-            seq,
-            row.bid,
-            row.bid_qty,
-            row.ask,
-            row.ask_qty,
-            row.last,
-            row.mark,
-            row.index,
-            row.funding_rate,
-            row.next_funding_at.map(|at| at.0),
-            row.open_interest,
-            row.volume,
-            row.quote_volume,
-            row.ts_venue.map(|at| at.0),
-            row.ts_local.0
-        ];
-        insert(self.tx, &mut self.statements, Sql::Ticker, Sql::SameTicker, params)
+        self.insert(
+            (Log::Ticker, Sql::Ticker, Sql::SameTicker),
+            &[
+                text_of(&row.market.venue),
+                text_of(row.market.symbol.as_str()),
+                Integer(epoch),
+                Integer(seq),
+                text_or_null(&row.bid),
+                text_or_null(&row.bid_qty),
+                text_or_null(&row.ask),
+                text_or_null(&row.ask_qty),
+                text_or_null(&row.last),
+                text_or_null(&row.mark),
+                text_or_null(&row.index),
+                text_or_null(&row.funding_rate),
+                row.next_funding_at.map(|at| Integer(at.0)).into(),
+                text_or_null(&row.open_interest),
+                text_or_null(&row.volume),
+                text_or_null(&row.quote_volume),
+                row.ts_venue.map(|at| Integer(at.0)).into(),
+                Integer(row.ts_local.0),
+            ],
+        )
     }
 
     fn candle(&mut self, row: &Candle) -> rusqlite::Result<Outcome> {
-        let params = params![
-            row.market.venue,
-            row.market.symbol.as_str(),
-            row.interval,
-            row.open_at.0,
-            row.open,
-            row.high,
-            row.low,
-            row.close,
-            row.volume,
-            row.ts_local.0
-        ];
-        insert(self.tx, &mut self.statements, Sql::Candle, Sql::SameCandle, params)
+        self.insert(
+            (Log::Candle, Sql::Candle, Sql::SameCandle),
+            &[
+                text_of(&row.market.venue),
+                text_of(row.market.symbol.as_str()),
+                text_of(&row.interval),
+                Integer(row.open_at.0),
+                text_of(&row.open),
+                text_of(&row.high),
+                text_of(&row.low),
+                text_of(&row.close),
+                text_of(&row.volume),
+                Integer(row.ts_local.0),
+            ],
+        )
     }
 
     fn gap(&mut self, row: &Gap) -> rusqlite::Result<Outcome> {
@@ -247,73 +256,92 @@ impl<'t> Writer<'t> {
         else {
             return Ok(Outcome::Refused(Why::OutOfRange));
         };
-        let params = params![
-            row.market.venue,
-            row.market.symbol.as_str(),
-            row.channel,
-            epoch,
-            from_seq,
-            to_seq,
-            row.cause,
-            row.detected_at.0,
-            row.healed_at.map(|at| at.0)
+        let values = [
+            text_of(&row.market.venue),
+            text_of(row.market.symbol.as_str()),
+            text_of(&row.channel),
+            epoch.map(Integer).into(),
+            from_seq.map(Integer).into(),
+            to_seq.map(Integer).into(),
+            text_of(&row.cause),
+            Integer(row.detected_at.0),
+            row.healed_at.map(|at| Integer(at.0)).into(),
         ];
-        let heals = |statements: &mut _| {
-            let healed = statement(self.tx, statements, Sql::HealGap)?.execute(params)?;
-            Ok::<bool, rusqlite::Error>(healed == 1)
-        };
-        match insert(self.tx, &mut self.statements, Sql::Gap, Sql::SameGap, params)? {
-            // The key is taken: by this gap before it healed, or by another one.
-            Outcome::Refused(_) if heals(&mut self.statements)? => Ok(Outcome::Healed),
-            outcome => Ok(outcome),
+        let outcome = self.insert((Log::Gap, Sql::Gap, Sql::SameGap), &values)?;
+        if !matches!(outcome, Outcome::Refused(_)) {
+            return Ok(outcome);
         }
+        // The key is taken: by this gap before it healed, or by another one.
+        let healed: Option<i64> = self
+            .statement(Sql::HealGap)?
+            .query_row(params_from_iter(values.iter().copied().map(Bound)), |row| row.get(0))
+            .optional()?;
+        let Some(gap) = healed else { return Ok(outcome) };
+        let values = [Integer(gap), values[8]];
+        self.statement(Sql::Heal)?.execute(params_from_iter(values.iter().copied().map(Bound)))?;
+        self.parts.add(Log::Heal, self.tx.last_insert_rowid(), checksum::of_row(values));
+        Ok(Outcome::Healed)
     }
 
     fn cursor(&mut self, cursor: &Cursor) -> rusqlite::Result<Outcome> {
         let (Some(epoch), Some(last_seq)) = (int(cursor.epoch), int(cursor.last_seq)) else {
             return Ok(Outcome::Refused(Why::OutOfRange));
         };
-        let moved = statement(self.tx, &mut self.statements, Sql::Cursor)?.execute(params![
-            cursor.market.venue,
-            cursor.market.symbol.as_str(),
-            cursor.channel,
-            epoch,
-            last_seq,
-            cursor.ts_local.0
-        ])?;
+        let values = [
+            text_of(&cursor.market.venue),
+            text_of(cursor.market.symbol.as_str()),
+            text_of(&cursor.channel),
+            Integer(epoch),
+            Integer(last_seq),
+            Integer(cursor.ts_local.0),
+        ];
+        let sealed = values.into_iter().chain([Integer(checksum::of_row(values).cast_signed())]);
+        let moved = self.statement(Sql::Cursor)?.execute(params_from_iter(sealed.map(Bound)))?;
         Ok(if moved == 1 { Outcome::New } else { Outcome::Dup })
     }
+
+    /// The statement, from the connection's cache at its first use in a batch.
+    fn statement(&mut self, which: Sql) -> rusqlite::Result<&mut CachedStatement<'t>> {
+        let at = which as usize;
+        let slot = &mut self.statements[at];
+        if slot.is_none() {
+            *slot = Some(self.tx.prepare_cached(SQL[at])?);
+        }
+        Ok(slot.as_mut().expect("filled above"))
+    }
+
+    /// Inserts a row; where its key is taken, asks whether the stored row has the same content.
+    fn insert(
+        &mut self,
+        (log, insert, same): (Log, Sql, Sql),
+        values: &[ValueRef<'_>],
+    ) -> rusqlite::Result<Outcome> {
+        let params = || params_from_iter(values.iter().copied().map(Bound));
+        if self.statement(insert)?.execute(params())? == 1 {
+            let id = self.tx.last_insert_rowid();
+            self.parts.add(log, id, checksum::of_row(values.iter().copied()));
+            return Ok(Outcome::New);
+        }
+        let same: bool = self.statement(same)?.query_row(params(), |row| row.get(0))?;
+        Ok(if same { Outcome::Dup } else { Outcome::Refused(Why::Conflict) })
+    }
 }
 
-type Statements<'t> = [Option<CachedStatement<'t>>; SQL.len()];
+/// A value as it is bound, which is also how it is summed.
+struct Bound<'a>(ValueRef<'a>);
 
-/// The statement, from the connection's cache at its first use in a batch.
-fn statement<'a, 't>(
-    tx: &'t Transaction<'t>,
-    statements: &'a mut Statements<'t>,
-    which: Sql,
-) -> rusqlite::Result<&'a mut CachedStatement<'t>> {
-    let at = which as usize;
-    let slot = &mut statements[at];
-    if slot.is_none() {
-        *slot = Some(tx.prepare_cached(SQL[at])?);
+impl rusqlite::ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0))
     }
-    Ok(slot.as_mut().expect("filled above"))
 }
 
-/// Inserts a row; where its key is taken, asks whether the stored row has the same content.
-fn insert<'t, P: Params + Copy>(
-    tx: &'t Transaction<'t>,
-    statements: &mut Statements<'t>,
-    insert: Sql,
-    same: Sql,
-    params: P,
-) -> rusqlite::Result<Outcome> {
-    if statement(tx, statements, insert)?.execute(params)? == 1 {
-        return Ok(Outcome::New);
-    }
-    let same: bool = statement(tx, statements, same)?.query_row(params, |row| row.get(0))?;
-    Ok(if same { Outcome::Dup } else { Outcome::Refused(Why::Conflict) })
+fn text_of(text: &str) -> ValueRef<'_> {
+    ValueRef::from(text)
+}
+
+fn text_or_null(text: &Option<String>) -> ValueRef<'_> {
+    text.as_deref().into()
 }
 
 /// SQLite's integers have 63 bits and a sign.
@@ -323,18 +351,6 @@ fn int(value: u64) -> Option<i64> {
 
 fn optional(value: Option<u64>) -> Result<Option<i64>, std::num::TryFromIntError> {
     value.map(i64::try_from).transpose()
-}
-
-/// A row's key as a person reads it.
-fn key_of(row: &Row) -> String {
-    match row {
-        Row::Instrument(row) => format!("{} {} at {}", row.venue, row.terms.symbol, row.ts_local),
-        Row::Trade(row) => format!("{} {}", row.market, row.trade_id),
-        Row::BookChange(row) => format!("{} epoch {} seq {}", row.market, row.epoch, row.first_seq),
-        Row::Ticker(row) => format!("{} epoch {} seq {}", row.market, row.epoch, row.seq),
-        Row::Candle(row) => format!("{} {} {}", row.market, row.interval, row.open_at),
-        Row::Gap(row) => format!("{} {} at {}", row.market, row.channel, row.detected_at),
-    }
 }
 
 #[cfg(test)]
