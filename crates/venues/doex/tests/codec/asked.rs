@@ -246,7 +246,7 @@ fn proofs() {
                 assert_eq!((&signed.target, &signed.headers[..]), (&request.target, &[key.clone()][..]));
             }
             Auth::Signed => {
-                assert_eq!(signed.headers, [key.clone()]);
+                assert_eq!(signed.headers, std::slice::from_ref(&key));
                 let (path, query) = signed.target.split_once('?').expect("a query");
                 assert_eq!(path, request.target.split('?').next().expect("a path"));
                 assert!(query.contains("timestamp=1700000000123") && query.contains("recvWindow=5000"));
