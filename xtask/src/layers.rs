@@ -27,7 +27,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("driver", &["session", "sim", "venue", "book", "sign", "types"]),
     ("store", &["types"]),
     ("ingest", &["driver", "store", "registry", "session", "sim", "venue", "book", "sign", "types"]),
-    ("cli", &["ingest", "driver", "store", "registry", "session", "sim", "venue", "book", "sign", "types"]),
+    (
+        "cli",
+        &[
+            "account", "ingest", "driver", "store", "registry", "session", "sim", "venue", "book", "sign",
+            "types",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

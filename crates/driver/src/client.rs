@@ -3,7 +3,15 @@
 //! It owns the task that a session runs in. It refuses to hand out a book that is not live, and to lose an event in
 //! silence: a program that reads too slowly is told how many it missed.
 
+mod calls;
+mod capabilities;
 mod host;
+
+pub use calls::CallError;
+pub use capabilities::{
+    AccountReads, CopyTrading, FeeSheet, Fees, FillHistory, Instruments, KeyPermissions, MovementHistory,
+    OrderHistory,
+};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +20,14 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use venuekit_book::{Assurance, Gap, NotLive, State};
-use venuekit_session::{Config, ConfigError, Event, Session, StreamId, StreamInfo, StreamStatus};
+use venuekit_session::{
+    ClockReading, Config, ConfigError, Event, Session, StreamId, StreamInfo, StreamStatus,
+};
 use venuekit_types::{Instrument, Level, Now, Price, Qty, Scale, Side, Symbol, UnixNanos};
-use venuekit_venue::{Channel, Fault, Venue};
+use venuekit_venue::{AskKind, Channel, Fault, Venue};
 
+use crate::client::calls::{Calls, Pending};
+use crate::client::capabilities::Account;
 use crate::client::host::{ClientHost, Queued, Shared};
 use crate::error::{StartError, Stopped};
 use crate::run::{Handle, Options, Runner};
@@ -29,11 +41,6 @@ pub trait MarketData: Send + Sync {
     ///
     /// **Errors**: [`Stopped`].
     async fn streams(&self) -> Result<Vec<StreamState>, Stopped>;
-
-    /// Every instrument the venue lists, as far as they were read.
-    ///
-    /// **Errors**: [`Stopped`].
-    async fn instruments(&self) -> Result<Vec<Instrument>, Stopped>;
 
     /// A stamped copy of a live book, `depth` levels a side.
     ///
@@ -207,6 +214,8 @@ pub struct Client {
     handle: Handle,
     events: Mutex<mpsc::Receiver<Queued>>,
     shared: Arc<Shared>,
+    account: Account,
+    has_key: bool,
     task: JoinHandle<()>,
 }
 
@@ -221,19 +230,87 @@ impl Client {
         config: Config,
         options: Options,
     ) -> Result<Client, ConnectError> {
+        let specs = venue.specs().to_vec();
+        let has_key = config.credentials.is_some();
         let session = Session::new(venue, config)?;
-        let (host, events) = ClientHost::new();
+        // Numbers of commands are never used twice, over restarts too.
+        let first = u64::try_from(options.clock.now().wall.0).unwrap_or_default();
+        let pending = Arc::new(Pending::new(first));
+        let (host, events) = ClientHost::new(Arc::clone(&pending));
         let shared = host.shared();
         let (runner, handle) = Runner::new(session, host, options)?;
         let task = tokio::spawn(async move {
             runner.run().await;
         });
-        Ok(Client { handle, events: Mutex::new(events), shared, task })
+        let account = Account { calls: Calls { handle: handle.clone(), pending }, specs };
+        Ok(Client { handle, events: Mutex::new(events), shared, account, has_key, task })
     }
 
     /// Speaks to the session itself.
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Waits until every product that is served has listed its instruments.
+    ///
+    /// **Errors**: [`Stopped`].
+    pub async fn listed(&self) -> Result<(), Stopped> {
+        loop {
+            let changed = self.shared.changed.notified();
+            tokio::pin!(changed);
+            // From here on no change goes unnoticed.
+            changed.as_mut().enable();
+            if self.handle.query(|session, _| session.is_listed()).await? {
+                return Ok(());
+            }
+            changed.await;
+        }
+    }
+
+    /// How the venue's clock stands to ours; nothing while it was not measured.
+    ///
+    /// **Errors**: [`Stopped`].
+    pub async fn clock(&self) -> Result<Option<ClockReading>, Stopped> {
+        self.handle.query(|session, now| session.clock(now)).await
+    }
+
+    /// The account; nothing without a key, or at a venue without accounts.
+    pub fn account(&self) -> Option<Arc<dyn AccountReads>> {
+        self.capability(&[AskKind::Balances, AskKind::OpenOrders]).map(|able| able as _)
+    }
+
+    /// Orders of the past; nothing where the venue keeps none.
+    pub fn order_history(&self) -> Option<Arc<dyn OrderHistory>> {
+        self.capability(&[AskKind::OrderHistory]).map(|able| able as _)
+    }
+
+    /// Fills of the past; nothing where the venue lists none.
+    pub fn fill_history(&self) -> Option<Arc<dyn FillHistory>> {
+        self.capability(&[AskKind::Fills]).map(|able| able as _)
+    }
+
+    /// Deposits, withdrawals and transfers; nothing where the venue lists none.
+    pub fn movements(&self) -> Option<Arc<dyn MovementHistory>> {
+        self.capability(&[AskKind::Deposits, AskKind::Withdrawals, AskKind::Transfers]).map(|able| able as _)
+    }
+
+    /// Copied positions and fills; nothing where there is no copy trading.
+    pub fn copy_trading(&self) -> Option<Arc<dyn CopyTrading>> {
+        self.capability(&[AskKind::CopyPositions, AskKind::CopyTrades]).map(|able| able as _)
+    }
+
+    /// Fee rates of the account; nothing where the venue tells only those of its instruments.
+    pub fn fees(&self) -> Option<Arc<dyn Fees>> {
+        self.capability(&[AskKind::Fees]).map(|able| able as _)
+    }
+
+    /// What the key may do; nothing where the venue does not say.
+    pub fn permissions(&self) -> Option<Arc<dyn KeyPermissions>> {
+        self.capability(&[AskKind::Permissions]).map(|able| able as _)
+    }
+
+    fn capability(&self, kinds: &[AskKind]) -> Option<Arc<Account>> {
+        (self.has_key && self.account.can(kinds)).then(|| Arc::new(self.account.clone()))
     }
 
     /// Says goodbye on every connection, and waits for that within a bound.
@@ -248,15 +325,6 @@ impl Client {
 impl MarketData for Client {
     async fn streams(&self) -> Result<Vec<StreamState>, Stopped> {
         self.handle.query(|session, _| session.streams().map(StreamState::of).collect()).await
-    }
-
-    async fn instruments(&self) -> Result<Vec<Instrument>, Stopped> {
-        let look = |session: &Session, _| {
-            let products = 0..session.venue().specs().len();
-            let instruments = products.flat_map(|product| session.catalog(product).iter());
-            instruments.map(|(_, instrument)| instrument.clone()).collect()
-        };
-        self.handle.query(look).await
     }
 
     async fn book(&self, symbol: &Symbol, depth: usize) -> Result<BookCopy, BookError> {
@@ -285,6 +353,18 @@ impl MarketData for Client {
             Some(queued) => Some(self.shared.take(queued)),
             None => self.shared.missed_at_the_end(),
         }
+    }
+}
+
+#[async_trait]
+impl Instruments for Client {
+    async fn instruments(&self) -> Result<Vec<Instrument>, Stopped> {
+        let look = |session: &Session, _| {
+            let products = 0..session.venue().specs().len();
+            let instruments = products.flat_map(|product| session.catalog(product).iter());
+            instruments.map(|(_, instrument)| instrument.clone()).collect()
+        };
+        self.handle.query(look).await
     }
 }
 

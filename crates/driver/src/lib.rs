@@ -50,7 +50,9 @@ mod tls;
 
 pub use address::{AddressError, check_address};
 pub use client::{
-    BookCopy, BookError, BookUpdate, Client, ConnectError, MarketData, MarketEvent, StreamState, TradePrint,
+    AccountReads, BookCopy, BookError, BookUpdate, CallError, Client, ConnectError, CopyTrading, FeeSheet,
+    Fees, FillHistory, Instruments, KeyPermissions, MarketData, MarketEvent, MovementHistory, OrderHistory,
+    StreamState, TradePrint,
 };
 pub use clock::Clock;
 pub use error::{StartError, Stopped};

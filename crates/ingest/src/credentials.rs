@@ -1,10 +1,12 @@
 //! Credentials, which come from the environment alone: never from the config, never from a command line.
 //!
 //! `VENUEKIT_<VENUE>_API_KEY` and `_API_SECRET`, or the short `<VENUE>_KEY` and `_SECRET`; each also as `…_FILE`,
-//! which names a file that holds the value.
+//! which names a file that holds the value, and each as a credential that systemd loaded: a file of that name in
+//! `$CREDENTIALS_DIRECTORY`. A file that others can read is refused.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use venuekit_sign::{Credentials, Secret};
@@ -43,6 +45,14 @@ pub enum CredentialsError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Others can read the file that a variable names.
+    #[error("{name} names {}, which others can read; run chmod 600 on it, and replace the key if it was exposed", path.display())]
+    Exposed {
+        /// The variable.
+        name: String,
+        /// What it names.
+        path: PathBuf,
     },
 }
 
@@ -96,26 +106,58 @@ fn find(
     lookup: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<(String, Secret)>, CredentialsError> {
     let mut found: Option<(String, Secret)> = None;
-    for (name, is_file) in
-        names.iter().flat_map(|name| [(name.clone(), false), (format!("{name}_FILE"), true)])
-    {
-        let Some(value) = lookup(&name) else { continue };
-        if let Some((first, _)) = found {
+    let mut take = |name: String, value: Vec<u8>| -> Result<(), CredentialsError> {
+        if let Some((first, _)) = found.take() {
             return Err(CredentialsError::Twice { first, second: name });
         }
-        let value = if is_file {
-            let path = PathBuf::from(value);
-            std::fs::read(&path).map_err(|source| CredentialsError::File {
-                name: name.clone(),
-                path,
-                source,
-            })?
-        } else {
-            value.into_encoded_bytes()
-        };
         found = Some((name.clone(), text(value).ok_or(CredentialsError::Unusable { name })?));
+        Ok(())
+    };
+    for name in names {
+        if let Some(value) = lookup(name) {
+            take(name.clone(), value.into_encoded_bytes())?;
+        }
+        let by_file = format!("{name}_FILE");
+        if let Some(path) = lookup(&by_file) {
+            let value = private(&by_file, PathBuf::from(path))?;
+            take(by_file, value)?;
+        }
+        if let Some(loaded) = lookup("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(name))
+            && loaded.exists()
+        {
+            let value = private("CREDENTIALS_DIRECTORY", loaded)?;
+            take(format!("the credential {name}"), value)?;
+        }
     }
     Ok(found)
+}
+
+/// Reads a file that is for its owner alone.
+fn private(name: &str, path: PathBuf) -> Result<Vec<u8>, CredentialsError> {
+    let read = |path: &PathBuf| {
+        let mut file = std::fs::File::open(path)?;
+        let meta = file.metadata()?;
+        let mut value = Vec::new();
+        file.read_to_end(&mut value)?;
+        Ok((is_exposed(&meta), value))
+    };
+    match read(&path) {
+        Ok((false, value)) => Ok(value),
+        Ok((true, _)) => Err(CredentialsError::Exposed { name: name.to_owned(), path }),
+        Err(source) => Err(CredentialsError::File { name: name.to_owned(), path, source }),
+    }
+}
+
+#[cfg(unix)]
+fn is_exposed(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    meta.permissions().mode() & 0o077 != 0
+}
+
+/// Where files have no mode, whoever runs this has to know.
+#[cfg(not(unix))]
+fn is_exposed(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// A value without the line feed that editors leave at the end of a file.
@@ -172,5 +214,26 @@ mod tests {
         );
         check(&[("DUEDEX_KEY", " ")], &["DUEDEX_KEY", "empty"]);
         check(&[("DUEDEX_KEY_FILE", "/nowhere/at/all")], &["DUEDEX_KEY_FILE", "/nowhere/at/all"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_can_read_is_refused_and_one_that_systemd_loaded_is_found() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let write = |name: &str, value: &str, mode: u32| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, value).expect("writes");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("sets the mode");
+            path.display().to_string()
+        };
+        let open = write("open", "canary", 0o640);
+        let error = read("doex", &[("DOEX_KEY_FILE", &open)]).expect_err("others can read it");
+        assert!(error.contains(&open) && error.contains("chmod 600") && !error.contains("canary"), "{error}");
+        write("VENUEKIT_DOEX_API_KEY", "k", 0o400);
+        write("VENUEKIT_DOEX_API_SECRET", "s\n", 0o400);
+        let loaded = [("CREDENTIALS_DIRECTORY", folder.path().to_str().expect("a name in UTF-8"))];
+        assert_eq!(read("doex", &loaded), Ok(Some(("k".to_owned(), b"s".to_vec()))));
+        assert_eq!(read("duedex", &loaded), Ok(None));
     }
 }

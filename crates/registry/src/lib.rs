@@ -22,6 +22,7 @@ use venuekit_duedex::DueDex;
 use venuekit_venue::Venue;
 
 pub use sign::{SignError, answer_challenge, sign_request};
+pub use venuekit_doex::Fact;
 pub use venuekit_venue::{Signed, Unsigned};
 
 /// The venues there are, by their ids.
@@ -66,6 +67,14 @@ pub fn default_profile(id: &str) -> Result<Option<&'static str>, UnknownVenue> {
         Known::Doex => Some(Doex::DEFAULT_PROFILE),
         Known::DueDex => None,
     })
+}
+
+/// What is assumed of a venue that publishes no reference, and whether it was seen; nothing for the others.
+pub fn facts(id: &str) -> Option<Vec<Fact>> {
+    match known(id).ok()? {
+        Known::Doex => Some(Doex::default().facts()),
+        Known::DueDex => None,
+    }
 }
 
 fn known(id: &str) -> Result<Known, UnknownVenue> {

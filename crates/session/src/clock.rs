@@ -46,12 +46,15 @@ pub(crate) struct Clock {
     told_alarm: bool,
 }
 
-/// Something about the clock that is worth telling.
+/// How the venue's clock stands to ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
-    pub(crate) offset: i64,
-    pub(crate) accuracy: Option<Duration>,
-    pub(crate) alarm: bool,
+pub struct ClockReading {
+    /// Nanoseconds that the venue is ahead of the local clock.
+    pub offset: i64,
+    /// How far the truth may lie from that; nothing when it has no upper bound.
+    pub accuracy: Option<Duration>,
+    /// Whether the local clock is further off than it should be.
+    pub alarm: bool,
 }
 
 impl Clock {
@@ -127,22 +130,27 @@ impl Clock {
         self.last_nonce
     }
 
-    /// What is worth telling since it was told last.
-    pub(crate) fn news(&mut self, now: Now) -> Option<Reading> {
+    /// What is known of the venue's clock now.
+    pub(crate) fn reading(&self, now: Now) -> Option<ClockReading> {
         let lower = self.lower?.at(now.mono, -1);
         let upper = self.upper.map(|upper| upper.at(now.mono, 1));
         let middle = upper.map_or(lower, |upper| lower + (upper - lower) / 2);
         let accuracy =
             upper.map(|upper| Duration::from_nanos(u64::try_from((upper - lower) / 2).unwrap_or(0)));
         let offset = UnixNanos(middle).since(now.wall);
-        let alarm = offset.abs() > ALARM;
-        let known = self.told_offset.is_some_and(|told| (offset - told).abs() < WORTH);
-        if known && alarm == self.told_alarm {
+        Some(ClockReading { offset, accuracy, alarm: offset.abs() > ALARM })
+    }
+
+    /// What is worth telling since it was told last.
+    pub(crate) fn news(&mut self, now: Now) -> Option<ClockReading> {
+        let reading = self.reading(now)?;
+        let known = self.told_offset.is_some_and(|told| (reading.offset - told).abs() < WORTH);
+        if known && reading.alarm == self.told_alarm {
             return None;
         }
-        self.told_offset = Some(offset);
-        self.told_alarm = alarm;
-        Some(Reading { offset, accuracy, alarm })
+        self.told_offset = Some(reading.offset);
+        self.told_alarm = reading.alarm;
+        Some(reading)
     }
 }
 

@@ -30,6 +30,7 @@ pub mod tape;
 mod timers;
 mod trades;
 
+pub use clock::ClockReading;
 pub use command::{AskCommand, Ban, Command, CommandId, Done, Intent, Persist, Resolution};
 pub use config::{Config, ConfigError, HostOverride, Limits, Origins, Want};
 pub use event::{BookChange, Emission, Event, GapHealed, GapOpened, StreamInfo, TradeEvent};

@@ -1,9 +1,21 @@
 //! The commands, one module each.
 
+mod account;
+mod doctor;
+mod fees;
+mod fills;
 mod ingest;
+mod normalize;
+mod orders;
+mod positions;
+mod reader;
 mod replay;
+mod rows;
 mod sign;
 mod sim;
+mod simulated;
+mod span;
+mod table;
 mod target;
 mod watch;
 mod words;
@@ -21,6 +33,13 @@ pub(crate) enum Command {
     Watch(watch::Args),
     Replay(replay::Args),
     Sign(sign::Args),
+    Normalize(normalize::Args),
+    Account(account::Args),
+    Positions(positions::Args),
+    Orders(orders::Args),
+    Fills(fills::Args),
+    Fees(fees::Args),
+    Doctor(doctor::Args),
 }
 
 impl Command {
@@ -37,6 +56,13 @@ impl Command {
             Command::Watch(args) => watch::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Sign(args) => sign::run(args),
+            Command::Normalize(args) => normalize::run(args),
+            Command::Account(args) => account::run(args),
+            Command::Positions(args) => positions::run(args),
+            Command::Orders(args) => orders::run(args),
+            Command::Fills(args) => fills::run(args),
+            Command::Fees(args) => fees::run(args),
+            Command::Doctor(args) => doctor::run(args),
         }
     }
 }

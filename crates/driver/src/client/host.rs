@@ -7,6 +7,7 @@ use tokio::sync::{Notify, mpsc};
 use venuekit_session::{Emission, Event, Persist, PersistId, Session};
 use venuekit_types::{Now, Symbol};
 
+use super::calls::Pending;
 use super::{BookUpdate, MarketEvent, TradePrint};
 use crate::run::Host;
 
@@ -64,13 +65,14 @@ impl Shared {
 pub(super) struct ClientHost {
     events: mpsc::Sender<Queued>,
     shared: Arc<Shared>,
+    pending: Arc<Pending>,
     next_epoch: u64,
 }
 
 impl ClientHost {
-    pub(super) fn new() -> (ClientHost, mpsc::Receiver<Queued>) {
+    pub(super) fn new(pending: Arc<Pending>) -> (ClientHost, mpsc::Receiver<Queued>) {
         let (events, receiver) = mpsc::channel(EVENTS_QUEUE);
-        (ClientHost { events, shared: Arc::default(), next_epoch: 1 }, receiver)
+        (ClientHost { events, shared: Arc::default(), pending, next_epoch: 1 }, receiver)
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -113,6 +115,9 @@ impl ClientHost {
 
 impl Host for ClientHost {
     fn event(&mut self, _now: Now, emission: Emission<'_>) {
+        if self.pending.hear(&emission) {
+            return;
+        }
         let event = match emission.event {
             Event::Book(change) => MarketEvent::Book(BookUpdate {
                 stream: change.stream,
@@ -139,7 +144,13 @@ impl Host for ClientHost {
                     let mut unknown = self.shared.unknown.lock().unwrap_or_else(PoisonError::into_inner);
                     unknown.push(symbol.clone());
                 }
-                if matches!(other, Event::Stream(_) | Event::State { .. } | Event::UnknownSymbol { .. }) {
+                if matches!(
+                    other,
+                    Event::Stream(_)
+                        | Event::State { .. }
+                        | Event::Instrument { .. }
+                        | Event::UnknownSymbol { .. }
+                ) {
                     self.shared.changed.notify_waiters();
                 }
                 MarketEvent::Other(other.clone())
@@ -165,6 +176,7 @@ impl Host for ClientHost {
 impl Drop for ClientHost {
     /// Whoever waits for a book finds out that there will be none.
     fn drop(&mut self) {
+        self.pending.end();
         self.shared.changed.notify_waiters();
     }
 }
@@ -198,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_and_told_before_what_comes_next() {
-        let (host, mut events) = ClientHost::new();
+        let (host, mut events) = ClientHost::new(Arc::new(Pending::new(0)));
         for _ in 0..EVENTS_QUEUE + 5 {
             host.tell(update(1));
         }
@@ -216,7 +228,7 @@ mod tests {
 
     #[test]
     fn levels_are_bounded_as_well_and_the_end_tells_what_was_missed() {
-        let (host, mut events) = ClientHost::new();
+        let (host, mut events) = ClientHost::new(Arc::new(Pending::new(0)));
         host.tell(update(LEVELS_QUEUE + 1));
         host.tell(update(1));
         host.tell(update(1));

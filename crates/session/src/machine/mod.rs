@@ -31,6 +31,7 @@ use self::commands::Pending;
 use self::wishes::{check_product, check_want, concerns};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
+use crate::clock::ClockReading;
 use crate::command::{Command, CommandId, Persist};
 use crate::config::{self, Config, ConfigError, Limits, Origins};
 use crate::conn::{Conn, Line};
@@ -265,6 +266,16 @@ impl Session {
     /// The instruments of a product, as far as they are known.
     pub fn catalog(&self, product: usize) -> &Catalog {
         &self.products[product].catalog
+    }
+
+    /// Whether every product that is served has listed its instruments.
+    pub fn is_listed(&self) -> bool {
+        self.products.iter().all(|product| !product.enabled || product.loaded)
+    }
+
+    /// How the venue's clock stands to ours; nothing while it was not measured.
+    pub fn clock(&self, now: Now) -> Option<ClockReading> {
+        self.clock.reading(now)
     }
 
     /// The book of a stream, if it is live.
