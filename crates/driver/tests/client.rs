@@ -7,8 +7,8 @@ use tokio::time::timeout;
 use venuekit_book::Assurance;
 use venuekit_doex::Doex;
 use venuekit_driver::{
-    BookError, Client, ClientTls, Clock, Host, MarketData, MarketEvent, Options, Runner, ServeOptions,
-    Server, ServerTls, serve,
+    BookError, Client, ClientTls, Clock, Host, Instruments as _, MarketData, MarketEvent, Options, Runner,
+    ServeOptions, Server, ServerTls, serve,
 };
 use venuekit_duedex::DueDex;
 use venuekit_session::{Config, Emission, Event, HostOverride, Persist, PersistId, Session, StreamId, Want};
