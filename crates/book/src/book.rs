@@ -8,7 +8,7 @@ use venuekit_types::{Now, Price};
 
 use crate::buffer::Buffer;
 use crate::ladder::{self, Ladder};
-use crate::link::{Cursor, Verdict};
+use crate::link::{Cursor, Usual, Verdict};
 use crate::{
     Assurance, Cause, Checksum, Early, Gap, Linkage, NotLive, Outcome, Rules, State, Unvouched, Update, View,
 };
@@ -24,9 +24,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Book {
     rules: Rules,
-    /// Whether nothing has to be done after the rows of a message.
-    is_plain: bool,
     state: State,
+    /// How the next message is known while nothing else needs a look: the book is live and linked, holds nothing,
+    /// lies on its grid, and has nothing to do after the rows of a message. Whoever changes any of this says
+    /// [`Usual::Unknown`], and the next message that takes the long way finds out.
+    usual: Usual,
     gap: Option<Gap>,
     epoch: u64,
     cursor: Cursor,
@@ -42,8 +44,8 @@ impl Book {
     pub fn new(rules: Rules) -> Book {
         Book {
             rules,
-            is_plain: rules.depth.is_none() && rules.checksum == Checksum::None,
             state: State::Empty,
+            usual: Usual::Unknown,
             gap: None,
             epoch: 0,
             cursor: Cursor::default(),
@@ -61,6 +63,7 @@ impl Book {
     ///
     /// **Units**: a count of 10^-price_scale, as prices.
     pub fn set_tick(&mut self, tick: Price) {
+        self.usual = Usual::Unknown;
         self.ladder.set_tick(tick);
     }
 
@@ -76,6 +79,7 @@ impl Book {
     /// are forgotten.
     pub fn expect_snapshot(&mut self) {
         self.buffer.clear();
+        self.usual = Usual::Unknown;
         self.state = State::Buffering;
     }
 
@@ -98,6 +102,7 @@ impl Book {
     /// [`State::Buffering`] and keeps them, since a newer snapshot may reach them; after anything else it is
     /// [`State::Stale`].
     pub fn snapshot(&mut self, now: Now, epoch: u64, snapshot: &Update<'_>) -> Outcome {
+        self.usual = Usual::Unknown;
         if self.state != State::Buffering {
             self.buffer.clear();
         }
@@ -144,18 +149,13 @@ impl Book {
     pub fn apply(&mut self, now: Now, update: &Update<'_>) -> Outcome {
         // Many venues send one level a message, on either side by chance. The next one goes a short way on which
         // nothing has to be guessed; the update itself goes by value and stays in registers.
-        if update.bids.len() + update.asks.len() == 1
-            && self.is_plain
-            && self.state == State::Live
-            && self.buffer.len() == 0
-            && self.rules.linkage.is_next(self.cursor, update.ids)
-        {
+        if update.bids.len() + update.asks.len() == 1 && self.usual.is_next(self.cursor.last, update.ids) {
             let is_bid = update.asks.is_empty();
             let level = select_unpredictable(is_bid, update.bids, update.asks)[0];
-            if self.ladder.write_one(&self.rules, is_bid, level) {
-                self.checksummed = false;
-                self.cursor = self.cursor.after(update.ids);
+            if let Some((side, slot)) = self.ladder.slot(&self.rules, is_bid, level) {
+                self.cursor.last = update.ids.map(|ids| ids.last);
                 self.updated = now;
+                side.set_at(slot, level.qty);
                 return Outcome::Applied;
             }
         }
@@ -183,6 +183,9 @@ impl Book {
         }
         self.cursor = self.cursor.after(update.ids);
         self.updated = now;
+        let Rules { linkage, depth, checksum, .. } = self.rules;
+        let is_plain = depth.is_none() && checksum == Checksum::None && self.ladder.is_on_grid();
+        self.usual = if is_plain { linkage.usual() } else { Usual::Unknown };
         Outcome::Applied
     }
 
@@ -249,6 +252,7 @@ impl Book {
     #[inline(never)]
     fn fail(&mut self, gap: Gap) -> Outcome {
         self.buffer.clear();
+        self.usual = Usual::Unknown;
         self.state = State::Stale;
         self.gap = Some(gap);
         Outcome::Desync(gap)

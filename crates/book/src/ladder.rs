@@ -9,7 +9,7 @@ use core::hint::select_unpredictable;
 use venuekit_types::{BookSide, Level, Price, Qty, Scale, Scaled};
 
 use crate::crc::{self, Spelling};
-use crate::side::Side;
+use crate::side::{Side, Slot};
 use crate::{Cause, Checksum, Gap, Rules, Update};
 
 #[derive(Clone, Debug)]
@@ -63,16 +63,21 @@ impl Ladder {
         self.finish(rules, update)
     }
 
-    /// Writes a single row; false where more is to be done than that, and then [`Ladder::write`] does all of it.
+    /// True while no price between two ticks was ever written: then no message has one to name.
+    pub(crate) fn is_on_grid(&self) -> bool {
+        self.sides.iter().all(|side| !side.has_been_off_grid())
+    }
+
+    /// Where a single row is written, if it can be and has a place already.
     #[inline]
-    pub(crate) fn write_one(&mut self, rules: &Rules, is_bid: bool, level: Level) -> bool {
+    pub(crate) fn slot(&mut self, rules: &Rules, is_bid: bool, level: Level) -> Option<(&mut Side, Slot)> {
         let [bids, asks] = &mut self.sides;
         let side = select_unpredictable(is_bid, bids, asks);
-        if signs(0, &level) < 0 || side.len() >= rules.limits.levels_per_side || self.off_grid.is_some() {
-            return false;
+        if (level.qty.0 | level.price.0.wrapping_sub(1)) < 0 || side.len() >= rules.limits.levels_per_side {
+            return None;
         }
-        side.set(level);
-        !side.has_been_off_grid()
+        let slot = side.slot(level.price)?;
+        Some((side, slot))
     }
 
     /// Writes a diff into the book; `Ok(true)` when a checksum vouched for the result. Nothing of a message with a

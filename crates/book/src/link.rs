@@ -26,6 +26,35 @@ impl Cursor {
     }
 }
 
+/// The usual case of [`Linkage::judge`]: the update right after the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usual {
+    /// None can be told without more ado.
+    Unknown,
+    /// Its number is the next.
+    Step,
+    /// Its range begins with the next number.
+    Range,
+    /// It names the last.
+    Chain,
+}
+
+impl Usual {
+    /// True when it is surely the next; false says nothing.
+    #[inline]
+    pub(crate) fn is_next(self, last: Option<u64>, ids: Option<Ids>) -> bool {
+        let (Some(last), Some(ids)) = (last, ids) else { return false };
+        if self == Usual::Step {
+            return last.checked_add(1) == Some(ids.last);
+        }
+        match self {
+            Usual::Range => last.checked_add(1) == Some(ids.first) && ids.first <= ids.last,
+            Usual::Chain => ids.prev == Some(last) && last <= ids.last,
+            Usual::Step | Usual::Unknown => false,
+        }
+    }
+}
+
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -59,15 +88,13 @@ impl Linkage {
         }
     }
 
-    /// True for the usual case of [`Linkage::judge`], the update right after the last; false says nothing.
-    #[inline]
-    pub(crate) fn is_next(self, at: Cursor, ids: Option<Ids>) -> bool {
-        let (Some(ids), Some(last), true) = (ids, at.last, at.linked) else { return false };
+    /// How the update right after the last is known once the stream has linked.
+    pub(crate) fn usual(self) -> Usual {
         match self {
-            Linkage::Step { .. } => ids.last.checked_sub(1) == Some(last),
-            Linkage::Range { .. } => ids.first.checked_sub(1) == Some(last) && ids.first <= ids.last,
-            Linkage::Chain { .. } => ids.prev == Some(last) && last <= ids.last,
-            Linkage::Replace | Linkage::Unnumbered | Linkage::Rising | Linkage::Socket => false,
+            Linkage::Step { .. } => Usual::Step,
+            Linkage::Range { .. } => Usual::Range,
+            Linkage::Chain { .. } => Usual::Chain,
+            Linkage::Replace | Linkage::Unnumbered | Linkage::Rising | Linkage::Socket => Usual::Unknown,
         }
     }
 

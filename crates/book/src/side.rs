@@ -11,7 +11,7 @@ use core::iter::FusedIterator;
 use venuekit_types::{BookSide, Level, Price, Qty};
 
 use crate::grid::Grid;
-use crate::window::{Walk, Window};
+use crate::window::{Place, Walk, Window};
 
 /// The levels of one side.
 #[derive(Clone, Debug)]
@@ -30,10 +30,17 @@ pub(crate) struct Side {
     laid: Vec<Level>,
     /// Times that a level went to or left the tail since the window was last laid.
     misses: usize,
-    /// The best level, with a quantity of zero when there is none.
-    best: Level,
-    /// The order of its price; below every other when there is none.
-    best_order: i64,
+    /// The rank of the best level; above every other when there is none.
+    best_rank: u64,
+    /// Its quantity; zero when there is none.
+    best_qty: Qty,
+}
+
+/// Where a level is written that the window has a place for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    rank: u64,
+    place: Place,
 }
 
 impl Side {
@@ -51,8 +58,8 @@ impl Side {
             tail: Vec::new(),
             laid: Vec::new(),
             misses: 0,
-            best: Level::new(0, 0),
-            best_order: i64::MIN,
+            best_rank: u64::MAX,
+            best_qty: Qty(0),
         }
     }
 
@@ -82,6 +89,11 @@ impl Side {
     }
 
     #[inline]
+    fn rank(&self, price: Price) -> Option<u64> {
+        self.grid.tick(price).map(|tick| tick ^ self.flip)
+    }
+
+    #[inline]
     fn price(&self, rank: u64) -> Price {
         self.grid.price(rank ^ self.flip)
     }
@@ -101,40 +113,59 @@ impl Side {
     /// Always inlined: the loop over a message's rows keeps what it needs of the side in registers.
     #[inline(always)]
     pub(crate) fn set(&mut self, level: Level) {
-        let tick = self.grid.tick(level.price);
-        let placed = tick.is_some_and(|tick| self.window.set(tick ^ self.flip, level.qty.0));
-        if !placed {
-            self.set_elsewhere(level, tick);
+        match self.slot(level.price) {
+            Some(slot) => self.set_at(slot, level.qty),
+            None => self.set_elsewhere(level),
         }
-        if self.order(level.price) >= self.best_order {
-            self.touch(level);
+    }
+
+    /// Where a price is written that has a place in the window.
+    #[inline(always)]
+    pub(crate) fn slot(&self, price: Price) -> Option<Slot> {
+        let rank = self.rank(price)?;
+        Some(Slot { rank, place: self.window.place(rank)? })
+    }
+
+    /// Sets the quantity there; zero removes it.
+    #[inline(always)]
+    pub(crate) fn set_at(&mut self, Slot { rank, place }: Slot, qty: Qty) {
+        self.window.set(place, qty.0);
+        if rank <= self.best_rank {
+            self.touch(rank, qty);
         }
     }
 
     /// Keeps the best level when a row at or above it was written.
-    fn touch(&mut self, level: Level) {
-        if level.qty.0 != 0 {
-            self.best = level;
-            self.best_order = self.order(level.price);
+    fn touch(&mut self, rank: u64, qty: Qty) {
+        if qty.0 != 0 {
+            (self.best_rank, self.best_qty) = (rank, qty);
         } else {
             self.find_best();
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn find_best(&mut self) {
         let near = self.window.lowest().map(|rank| self.level(rank));
         let far = self.tail.last().copied();
         let best = near.into_iter().chain(far).max_by_key(|row| self.order(row.price));
-        self.best = best.unwrap_or_default();
-        self.best_order = best.map_or(i64::MIN, |best| self.order(best.price));
+        self.best_qty = best.unwrap_or_default().qty;
+        self.best_rank = best.and_then(|best| self.rank(best.price)).unwrap_or(u64::MAX);
     }
 
     /// Writes a level that has no place in the window yet.
     #[cold]
     #[inline(never)]
-    fn set_elsewhere(&mut self, level: Level, tick: Option<u64>) {
-        let rank = tick.map(|tick| tick ^ self.flip);
+    fn set_elsewhere(&mut self, level: Level) {
+        let rank = self.rank(level.price);
+        self.write_elsewhere(level, rank);
+        if let Some(rank) = rank.filter(|rank| *rank <= self.best_rank) {
+            self.touch(rank, level.qty);
+        }
+    }
+
+    fn write_elsewhere(&mut self, level: Level, rank: Option<u64>) {
         if let Some(rank) = rank.filter(|rank| self.window.covers(*rank)) {
             if level.qty.0 != 0 {
                 self.insert(rank, level.qty);
@@ -219,8 +250,8 @@ impl Side {
         self.has_been_off_grid = self.tick != 0 && step != self.tick;
         self.tail.clear();
         self.misses = 0;
-        let rank = |level: &Level| self.grid.tick(level.price).map(|tick| tick ^ self.flip);
-        let ranks = || levels.iter().filter(|level| level.qty.0 != 0).filter_map(rank);
+        let ranks =
+            || levels.iter().filter(|level| level.qty.0 != 0).filter_map(|level| self.rank(level.price));
         let (Some(low), Some(high)) = (ranks().min(), ranks().max()) else {
             self.window.clear();
             return self.find_best();
@@ -229,11 +260,13 @@ impl Side {
         let leaves = Side::leaves_max(levels.len());
         self.window.start(low, high, leaves - leaves / 8);
         // The last of equal prices leads in the tail, and is written last in the window.
-        for (level, tick) in levels.iter().map(|level| (level, self.grid.tick(level.price))) {
-            let Some(rank) = tick.map(|tick| tick ^ self.flip) else { continue };
+        for level in levels {
+            let Some(rank) = self.rank(level.price) else { continue };
             if !self.window.covers(rank) {
                 self.tail.push(*level);
-            } else if !self.window.set(rank, level.qty.0) && level.qty.0 != 0 {
+            } else if let Some(place) = self.window.place(rank) {
+                self.window.set(place, level.qty.0);
+            } else if level.qty.0 != 0 {
                 self.window.insert(rank, level.qty.0);
             }
         }
@@ -264,13 +297,12 @@ impl Side {
 
     #[inline]
     pub(crate) fn best(&self) -> Option<Level> {
-        (self.best.qty.0 != 0).then_some(self.best)
+        (self.best_qty.0 != 0).then(|| Level { price: self.price(self.best_rank), qty: self.best_qty })
     }
 
     #[inline]
     pub(crate) fn at(&self, price: Price) -> Option<Qty> {
-        let rank = self.grid.tick(price).map(|tick| tick ^ self.flip);
-        match rank.and_then(|rank| self.window.qty(rank)) {
+        match self.rank(price).and_then(|rank| self.window.qty(rank)) {
             Some(qty) => Some(Qty(qty)),
             None => self.find(price).ok().map(|at| self.tail[at].qty),
         }
@@ -278,14 +310,18 @@ impl Side {
 
     /// Writes the best levels, best first, as many as there is room for; gives how many.
     pub(crate) fn top(&self, out: &mut [Level]) -> usize {
-        let mut levels = self.iter();
-        let mut count = 0;
-        for place in out {
-            let Some(level) = levels.next() else { break };
-            *place = level;
-            count += 1;
+        let near = self.window.lowest_into(out, |rank, qty| Level { price: self.price(rank), qty: Qty(qty) });
+        let worst = out[..near].last().filter(|_| near == out.len());
+        let is_all = match (worst, self.tail.last()) {
+            (_, None) => true,
+            (Some(near), Some(far)) => self.order(near.price) > self.order(far.price),
+            (None, Some(_)) => false,
+        };
+        if is_all {
+            return near;
         }
-        count
+        // Some of them stand in the tail.
+        out.iter_mut().zip(self.iter()).map(|(place, level)| *place = level).count()
     }
 
     /// Best first, and the worst first from its other end.
@@ -396,6 +432,19 @@ mod tests {
         assert_eq!(asks.at(Price(2)), None);
     }
 
+    /// Otherwise each insertion would sweep everything once more.
+    #[test]
+    fn what_was_swept_stays_so_for_a_while() {
+        for levels in 1..=64 {
+            let rows: Vec<(i64, i64)> =
+                (0..300 * levels).map(|n| (64 + n / levels * 64 + n % levels, 1)).collect();
+            let mut side = side(BookSide::Ask, &rows);
+            side.window.compact();
+            assert!(!side.window.is_wasteful(), "{levels} levels a leaf");
+            assert_eq!(shown(&side), rows);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
         /// Row by row or all at once: the same side.
@@ -452,6 +501,14 @@ mod tests {
         prop_assert_eq!(side.iter().len(), expected.len());
         prop_assert_eq!(side.best().map(|row| (row.price.0, row.qty.0)), expected.first().copied());
         prop_assert_eq!(&shown(side), &expected);
+        for room in [1, expected.len() / 2, expected.len() + 1] {
+            let mut top = vec![Level::default(); room];
+            let count = side.top(&mut top);
+            prop_assert_eq!(count, room.min(expected.len()));
+            prop_assert!(
+                top[..count].iter().map(|row| (row.price.0, row.qty.0)).eq(expected[..count].iter().copied())
+            );
+        }
         expected.reverse();
         let back: Vec<(i64, i64)> = side.iter().rev().map(|row| (row.price.0, row.qty.0)).collect();
         prop_assert_eq!(&back, &expected);

@@ -7,11 +7,11 @@
 //! leaves       live 0100..   live 1000..    live 1101..          ranks that hold a quantity
 //!              used 0110..   used 1000..    used 1111..          ranks that have a place in the block
 //!                │           │               │
-//! blocks       [q 0]         [q]            [q q 0 q … ]         1, 2, 4 … 64 quantities, by rank
+//! blocks       [q 0]         [q]            [q q 0 q … ]         1, 2, 4, 8, 16 or 64 quantities, by rank
 //! ```
 //!
 //! A place stays when its quantity goes, so that the level that comes back (they do) costs one store; places
-//! without quantity are swept out when they outnumber the others. A block of more than 32 places has all 64: then
+//! without quantity are swept out when they outnumber the others. A block of more than 16 places has all 64: then
 //! the count of places below a rank is the rank itself, and the leaf is a plain array without a second case.
 //!
 //! It owns memory in proportion to its levels. It refuses to know prices, sides and what lies outside its range.
@@ -22,8 +22,10 @@ use alloc::vec::Vec;
 const LEAF: u64 = 64;
 /// The longest directory: 4 million ranks. As many leaves have a name in 16 bits.
 const DIRECTORY_MAX: usize = u16::MAX as usize;
-/// Sizes of blocks are powers of two up to a whole leaf.
-const CLASSES: usize = 7;
+/// The size of the largest block that holds less than a whole leaf, a binary logarithm.
+const PACKED_MAX: u8 = 4;
+/// The size of a whole leaf, a binary logarithm.
+const WHOLE: u8 = 6;
 /// The size of a leaf's first block, a binary logarithm: most leaves need more than one place.
 const FIRST: u8 = 2;
 /// Ends a list of free blocks.
@@ -58,6 +60,17 @@ fn index(n: u32) -> usize {
     n as usize
 }
 
+/// Where a rank's quantity stands, until the next insertion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The leaf.
+    id: u16,
+    /// The rank in it.
+    bit: u32,
+    /// The place in the blocks.
+    at: usize,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     /// The rank of the first entry's first tick; a multiple of a leaf.
@@ -67,7 +80,7 @@ pub(crate) struct Window {
     leaves: Vec<Leaf>,
     blocks: Vec<i64>,
     /// The first free block of each size; each holds where the next one starts.
-    free: [i64; CLASSES],
+    free: [i64; WHOLE as usize + 1],
     /// The first leaf without an entry; each holds the next one as its place. 0 ends the list.
     free_leaf: u16,
     /// A bit for each entry with a leaf, and one for each word of these with a bit. A leaf may have no quantity
@@ -84,7 +97,7 @@ impl Window {
             directory: Vec::new(),
             leaves: Vec::from([Leaf::EMPTY]),
             blocks: Vec::new(),
-            free: [NONE; CLASSES],
+            free: [NONE; _],
             free_leaf: 0,
             some: Vec::new(),
             some_words: [0; _],
@@ -98,7 +111,7 @@ impl Window {
         self.leaves.clear();
         self.leaves.push(Leaf::EMPTY);
         self.blocks.clear();
-        self.free = [NONE; CLASSES];
+        self.free = [NONE; _];
         self.free_leaf = 0;
         self.some.clear();
         self.some_words = [0; _];
@@ -176,21 +189,22 @@ impl Window {
         self.len
     }
 
-    /// Sets the quantity at a rank that has a place, zero for none; false when it has no place.
+    /// The place of a rank, if it has one.
     #[inline]
-    pub(crate) fn set(&mut self, rank: u64, qty: i64) -> bool {
-        let Some(at) = self.entry(rank) else { return false };
-        let leaf = &mut self.leaves[usize::from(self.directory[at])];
-        let bit = bit_of(rank);
-        if leaf.used >> bit & 1 == 0 {
-            return false;
-        }
-        let place = leaf.place(bit);
+    pub(crate) fn place(&self, rank: u64) -> Option<Place> {
+        let id = self.directory[self.entry(rank)?];
+        let (leaf, bit) = (&self.leaves[usize::from(id)], bit_of(rank));
+        (leaf.used >> bit & 1 != 0).then(|| Place { id, bit, at: leaf.place(bit) })
+    }
+
+    /// Sets the quantity at a place, zero for none.
+    #[inline]
+    pub(crate) fn set(&mut self, Place { id, bit, at }: Place, qty: i64) {
+        let leaf = &mut self.leaves[usize::from(id)];
         let (was, is) = (leaf.live >> bit & 1, u64::from(qty != 0));
         leaf.live ^= (was ^ is) << bit;
-        self.blocks[place] = qty;
+        self.blocks[at] = qty;
         self.len = self.len + usize::from(qty != 0) - usize::from(was != 0);
-        true
     }
 
     /// Notes whether an entry has a leaf.
@@ -220,10 +234,8 @@ impl Window {
             leaf.used |= 1 << bit;
             self.blocks.copy_within(start..end, start + 1);
         }
-        let (was, is) = (leaf.live >> bit & 1, u64::from(qty != 0));
-        leaf.live ^= (was ^ is) << bit;
-        self.blocks[leaf.place(bit)] = qty;
-        self.len = self.len + usize::from(qty != 0) - usize::from(was != 0);
+        let place = self.place(rank).expect("it has one now");
+        self.set(place, qty);
     }
 
     fn add_leaf(&mut self, at: usize) {
@@ -259,20 +271,21 @@ impl Window {
         self.free_leaf = id;
     }
 
-    /// Makes room for one more place in a leaf whose block is full: by sweeping, else in a block twice as large.
+    /// Makes room for one more place in a leaf whose block is full: by sweeping, else in the next larger block.
     fn make_room(&mut self, id: usize) {
         let Leaf { live, block, class, .. } = self.leaves[id];
         if live.count_ones() <= 1 << class >> 1 {
             self.sweep(id);
             return;
         }
-        let larger = self.take(class + 1);
+        let next = if class < PACKED_MAX { class + 1 } else { WHOLE };
+        let larger = self.take(next);
         let (from, to) = (index(block), index(larger));
         self.blocks.copy_within(from..from + (1 << class), to);
         self.give(block, class);
         let leaf = &mut self.leaves[id];
-        (leaf.block, leaf.class) = (larger, class + 1);
-        if index(u32::from(leaf.class)) == CLASSES - 1 {
+        (leaf.block, leaf.class) = (larger, next);
+        if next == WHOLE {
             // From here on every rank has its place: the quantities move there from the last to the first.
             let mut from = to + (1 << class);
             for bit in (0..64).rev() {
@@ -327,9 +340,10 @@ impl Window {
         *free = i64::from(block);
     }
 
-    /// True when too much of the memory holds no level.
+    /// True when too much of the memory holds no level. Right after [`Window::compact`] it is not: a whole leaf has
+    /// 17 levels at least.
     pub(crate) fn is_wasteful(&self) -> bool {
-        self.blocks.len() > 3 * self.len + 1_024 || self.leaves.len() > self.len + 512
+        self.blocks.len() > 4 * self.len + 1_024 || self.leaves.len() > self.len + 512
     }
 
     /// Moves all blocks to the front in their smallest sizes and forgets leaves without quantities. Allocates
@@ -339,18 +353,17 @@ impl Window {
         self.leaves.retain(|leaf| leaf.live != 0);
         self.leaves.sort_unstable_by_key(|leaf| leaf.block);
         self.leaves.insert(0, Leaf::EMPTY);
-        self.free = [NONE; CLASSES];
+        self.free = [NONE; _];
         self.free_leaf = 0;
         let mut end = 0;
         for id in 1..self.leaves.len() {
             let live = self.leaves[id].live.count_ones();
-            if live <= 32 {
+            if live <= 1 << PACKED_MAX {
                 self.sweep(id);
+                let class = live.next_power_of_two().trailing_zeros();
+                self.leaves[id].class = u8::try_from(class).expect("at most that of a packed block");
             }
             let leaf = &mut self.leaves[id];
-            if live <= 32 {
-                leaf.class = u8::try_from(live.next_power_of_two().trailing_zeros()).expect("at most 5");
-            }
             let (from, size) = (index(leaf.block), 1 << leaf.class);
             self.blocks.copy_within(from..from + size, end);
             leaf.block = u32::try_from(end).expect("it moved to the front");
@@ -467,6 +480,33 @@ impl Window {
         Cursor { at: self.directory.len(), rank: 0, leaf: Leaf::EMPTY }
     }
 
+    /// Writes what stands at the lowest ranks, as many as there is room for; gives how many. Goes through a leaf at a
+    /// time, which is quicker than [`Window::walk`].
+    #[inline]
+    pub(crate) fn lowest_into<T>(&self, out: &mut [T], row: impl Fn(u64, i64) -> T) -> usize {
+        let room = out.len();
+        let (mut out, mut at) = (out.iter_mut(), 0);
+        while out.len() > 0 {
+            let Cursor { at: next, rank, leaf } = self.leaf_from(at);
+            if leaf.live == 0 {
+                break;
+            }
+            at = next;
+            let block = &self.blocks[index(leaf.block)..][..1 << leaf.class];
+            if let Ok(whole) = <&[i64; 64]>::try_from(block) {
+                for (bit, place) in bits(leaf.live).zip(&mut out) {
+                    *place = row(rank + to_u64(bit), whole[bit % 64]);
+                }
+            } else {
+                let levels = bits(leaf.used).zip(block).filter(|(_, qty)| **qty != 0);
+                for ((bit, qty), place) in levels.zip(&mut out) {
+                    *place = row(rank + to_u64(bit), *qty);
+                }
+            }
+        }
+        room - out.len()
+    }
+
     /// All quantities with their ranks, from the highest down or from the lowest up.
     #[inline]
     pub(crate) fn walk(&self) -> Walk<'_> {
@@ -543,6 +583,16 @@ impl Walk<'_> {
 #[inline]
 fn bit_of(rank: u64) -> u32 {
     (rank % LEAF) as u32
+}
+
+/// The places of the bits that are set, from the lowest up.
+#[inline]
+fn bits(mut bits: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let bit = bits.trailing_zeros();
+        bits &= bits.checked_sub(1)?;
+        Some(index(bit))
+    })
 }
 
 /// Of bits that are not all zero.
