@@ -51,6 +51,16 @@ pub struct FaultPlan {
     pub refuse_snapshot: u32,
     /// Other REST requests that are answered with 429.
     pub reject: u32,
+    /// Changes of orders that are done and never answered: the connection ends.
+    pub lose_answer: u32,
+    /// Changes of orders that are done, with an answer that ends in the middle.
+    pub cut_answer: u32,
+    /// Changes of orders that are done, and answered by a gateway with 502 or 504.
+    pub fail_answer: u32,
+    /// Changes of orders that are done and answered late.
+    pub late_answer: u32,
+    /// How late at most.
+    pub answer_for: Duration,
     /// The venue's clock is set anew.
     pub skew_every: Option<Duration>,
     /// How far at most, to either side, in milliseconds.
@@ -85,6 +95,11 @@ impl FaultPlan {
                 snapshot_for: Duration::from_millis(500),
                 refuse_snapshot: 20_000,
                 reject: 5_000,
+                lose_answer: 5_000,
+                cut_answer: 2_000,
+                fail_answer: 5_000,
+                late_answer: 20_000,
+                answer_for: secs(1),
                 skew_every: Some(secs(120)),
                 skew_ms: 300,
                 restart_every: Some(secs(900)),
@@ -108,6 +123,11 @@ impl FaultPlan {
                 snapshot_for: secs(2),
                 refuse_snapshot: 100_000,
                 reject: 20_000,
+                lose_answer: 50_000,
+                cut_answer: 20_000,
+                fail_answer: 50_000,
+                late_answer: 100_000,
+                answer_for: secs(3),
                 skew_every: Some(secs(30)),
                 skew_ms: 2_000,
                 restart_every: Some(secs(60)),
@@ -173,6 +193,14 @@ pub enum Fault {
     RefuseSnapshot(u16),
     /// Answers the next REST request with this status.
     Reject(u16),
+    /// Does what the next change of orders asks for, and ends its connection without an answer.
+    LoseAnswer,
+    /// Does it, and ends the answer in the middle.
+    CutAnswer,
+    /// Does it, and answers with this status as a gateway would.
+    FailAnswer(u16),
+    /// Does it, and answers this late; a span beyond all patience is no answer.
+    LateAnswer(Duration),
     /// Sets the venue's clock this many milliseconds off; 0 puts it right.
     Skew(i64),
     /// Cuts all connections, takes none for a while, and begins all sequences again.
@@ -196,6 +224,10 @@ impl Fault {
             Fault::SlowSnapshot(_) => "slow_snapshot",
             Fault::RefuseSnapshot(_) => "refuse_snapshot",
             Fault::Reject(_) => "reject",
+            Fault::LoseAnswer => "lose_answer",
+            Fault::CutAnswer => "cut_answer",
+            Fault::FailAnswer(_) => "fail_answer",
+            Fault::LateAnswer(_) => "late_answer",
             Fault::Skew(_) => "skew",
             Fault::Restart(_) => "restart",
         }

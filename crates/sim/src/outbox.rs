@@ -3,6 +3,8 @@
 //! Each connection is a pipe: frames leave in order unless a fault says otherwise. Without faults the outbox is a
 //! plain queue. It knows no protocol; a front tells it only which frames are snapshots and which stream they serve.
 
+mod rest;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -13,22 +15,13 @@ use venuekit_types::{Mono, Now};
 use crate::faults::{Command, Fault, FaultLog, FaultPlan, FaultRecord, Target};
 use crate::front::{FrontOutput, Response};
 
+pub use rest::{RestFault, RestKind};
+
 /// Frames that may wait in a delayed connection; then it is cut, as a venue cuts slow consumers.
 const WAITING_MAX: usize = 100_000;
 
 /// How long a reordered frame waits for the next one at most.
 const REORDER_MAX: Duration = Duration::from_millis(200);
-
-/// What an answer to a request should suffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestFault {
-    /// Nothing.
-    None,
-    /// The answer comes this late.
-    Late(Duration),
-    /// The answer is an error of this status, in the venue's own shape.
-    Status(u16),
-}
 
 /// What happened to the venue as a whole; the front has to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,52 +188,6 @@ impl Outbox {
     /// Forgets a connection that its client ended.
     pub fn forget(&mut self, conn: u64) {
         self.pipes.remove(&conn);
-    }
-
-    /// Answers a request, after a while if a fault says so.
-    pub fn respond(&mut self, now: Now, id: u64, fault: RestFault, response: Response) {
-        match fault {
-            RestFault::Late(span) => {
-                self.late.insert((now.mono.plus(span), id), response);
-            }
-            _ => self.ready.push_back(FrontOutput::Respond { id, response }),
-        }
-    }
-
-    /// Never answers a request.
-    pub fn abandon(&mut self, id: u64) {
-        self.ready.push_back(FrontOutput::Abandon { id });
-    }
-
-    /// Says what the answer to a request should suffer.
-    pub fn rest_fault(&mut self, now: Now, snapshot: bool) -> RestFault {
-        let armed = self.armed_for(
-            |fault| match fault {
-                Fault::SlowSnapshot(_) | Fault::RefuseSnapshot(_) => snapshot,
-                Fault::Reject(_) => true,
-                _ => false,
-            },
-            0,
-            None,
-        );
-        let fault = armed.or_else(|| {
-            if snapshot && self.chance(self.plan.slow_snapshot) {
-                Some(Fault::SlowSnapshot(self.up_to(self.plan.snapshot_for)))
-            } else if snapshot && self.chance(self.plan.refuse_snapshot) {
-                Some(Fault::RefuseSnapshot(if self.rng.bool() { 503 } else { 429 }))
-            } else if !snapshot && self.chance(self.plan.reject) {
-                Some(Fault::Reject(429))
-            } else {
-                None
-            }
-        });
-        let Some(fault) = fault else { return RestFault::None };
-        self.record(now.mono, None, None, fault.clone());
-        match fault {
-            Fault::SlowSnapshot(span) => RestFault::Late(span),
-            Fault::RefuseSnapshot(status) | Fault::Reject(status) => RestFault::Status(status),
-            _ => RestFault::None,
-        }
     }
 
     /// Says whether a login that is right should be refused all the same.

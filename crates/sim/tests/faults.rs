@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{End, Naive, Rig, json, start};
 use serde_json::Value;
-use venuekit_sim::{Command, Fault, FaultPlan, SimConfig, Target};
+use venuekit_sim::{Command, DoexLimits, Fault, FaultPlan, SimConfig, Target};
 
 const LEVEL2: &str = r#"{"type":"subscribe","channels":[{"name":"level2","instruments":["BTCUSD"]}]}"#;
 
@@ -312,4 +312,96 @@ fn profiles_strike_connections_logins_clocks_and_the_venue() {
     assert_eq!(rig.sim.venue("doex").expect("a venue").fault_log().counts(), &before);
     let frames = rig.take_json(conn);
     assert!(frames.windows(2).all(|pair| pair[0]["u"].as_u64().map(|u| u + 1) == pair[1]["U"].as_u64()));
+}
+
+const ORDER: [(&str, &str); 5] =
+    [("symbol", "BTCUSDT"), ("side", "BUY"), ("type", "LIMIT"), ("quantity", "0.001"), ("price", "60000")];
+
+/// What is answered badly, or not at all, has happened all the same, once.
+#[test]
+fn an_answer_is_lost_after_the_order_was_accepted() {
+    let mut rig = Rig::quiet();
+    let doex = common::trade::keys("doex");
+    let place = |rig: &mut Rig, client_id: &str, fault: Fault| {
+        inject(rig, "doex", Target::All, fault);
+        let mut order = ORDER.to_vec();
+        order.push(("clientOrderId", client_id));
+        rig.doex_ask(("POST", "/v1/orders"), &order, &doex, common::PEER)
+    };
+    let lost = place(&mut rig, "lost", Fault::LoseAnswer);
+    assert_eq!(rig.responses.remove(&lost), Some(None));
+    let cut = place(&mut rig, "cut", Fault::CutAnswer);
+    let response = rig.responses.remove(&cut).flatten().expect("answered");
+    assert!(response.status == 200 && serde_json::from_slice::<serde_json::Value>(&response.body).is_err());
+    let failed = place(&mut rig, "failed", Fault::FailAnswer(502));
+    let response = rig.responses.remove(&failed).flatten().expect("answered");
+    assert_eq!((response.status, response.header("content-type")), (502, Some("text/html")));
+    let late = place(&mut rig, "late", Fault::LateAnswer(Duration::from_secs(3)));
+    let refused = place(&mut rig, "refused", Fault::Reject(503));
+    assert_eq!(rig.responses.remove(&refused).flatten().map(|response| response.status), Some(503));
+    let ids =
+        |rig: &Rig| rig.doex_account().open_orders().map(|order| order.client_id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&rig), ["lost", "cut", "failed", "late"]);
+    rig.pass_ms(2_999);
+    assert!(!rig.responses.contains_key(&late));
+    rig.pass_ms(1);
+    assert_eq!(rig.responses.remove(&late).flatten().map(|response| response.status), Some(200));
+
+    inject(&mut rig, "duedex", Target::All, Fault::LoseAnswer);
+    let body = r#"{"instrument":"BTCUSD","type":"limit","side":"long","price":"9000.00","size":1}"#;
+    let duedex = common::trade::keys("duedex");
+    let reading = rig.duedex_ask(("GET", "/v1/margin"), "", &duedex, common::PEER);
+    assert!(matches!(rig.responses.remove(&reading), Some(Some(_))), "only changes lose their answer");
+    let lost = rig.duedex_ask(("POST", "/v1/order"), body, &duedex, common::PEER);
+    assert_eq!(rig.responses.remove(&lost), Some(None));
+    assert_eq!(rig.duedex_data("GET", "/v1/order/active", "").as_array().map(Vec::len), Some(1));
+}
+
+/// Under the heavy profile every kind of it happens, and each order that was accepted stands once.
+#[test]
+fn the_heavy_profile_loses_answers_by_seed() {
+    let plan =
+        FaultPlan { restart_every: None, skew_every: None, ..FaultPlan::profile("heavy", 5).expect("known") };
+    let limits = DoexLimits { orders_per_10s: 10_000, weight_per_minute: 100_000, ..DoexLimits::default() };
+    let config = SimConfig { doex_limits: limits, ..common::trade::quiet() }.with_faults(&plan);
+    let mut rig = Rig::with(config);
+    let keys = common::trade::keys("doex");
+    let mut accepted = 0;
+    for number in 0..900 {
+        let client_id = format!("n{number}");
+        let mut order = ORDER.to_vec();
+        order.push(("clientOrderId", &client_id));
+        let id = rig.doex_ask(("POST", "/v1/orders"), &order, &keys, common::PEER);
+        let known = rig.doex_account().order_by_client_id(0, &client_id).is_some();
+        let answered_429 =
+            rig.responses.get(&id).is_some_and(|r| r.as_ref().is_some_and(|r| r.status == 429));
+        assert_eq!(known, !answered_429, "SEED=5 {client_id}");
+        accepted += usize::from(known);
+    }
+    assert_eq!(rig.doex_account().open_orders().count(), accepted);
+    let log = rig.sim.venue("doex").expect("a venue").fault_log();
+    for name in ["lose_answer", "cut_answer", "fail_answer", "late_answer", "reject"] {
+        assert!(log.count(name) > 3, "SEED=5 {name}: {}", log.count(name));
+    }
+}
+
+/// Events of the account's stream come twice or late, as those of any stream.
+#[test]
+fn private_events_come_twice_and_late() {
+    let mut rig = Rig::quiet();
+    let key = common::trade::keys("doex").key;
+    let id = rig.ask("doex", "POST", "/v1/user-stream", &[("X-DOEX-APIKEY", key.as_str())], "");
+    let listen = json(&rig.responses.remove(&id).flatten().expect("answered"));
+    let conn = rig.open("doex", &format!("/ws/{}", listen["listenKey"].as_str().expect("a key")));
+    let events = |rig: &mut Rig| -> Vec<String> {
+        rig.take_json(conn).iter().map(|event| event["e"].as_str().expect("a word").to_string()).collect()
+    };
+    inject(&mut rig, "doex", Target::Stream("order".into()), Fault::Duplicate);
+    rig.doex("POST", "/v1/orders", &ORDER);
+    assert_eq!(events(&mut rig), ["order", "order", "balance"]);
+    inject(&mut rig, "doex", Target::Stream("order".into()), Fault::Delay(Duration::from_secs(2)));
+    rig.doex("POST", "/v1/orders", &ORDER);
+    assert_eq!(events(&mut rig), ["balance"]);
+    rig.pass_ms(2_000);
+    assert_eq!(events(&mut rig), ["order"]);
 }

@@ -12,7 +12,7 @@ use crate::doex::params::{BAD_SYMBOL, BAD_VALUE, MISSING, NO_LISTEN_KEY, NO_ROUT
 use crate::doex::{Doex, account};
 use crate::front::{RUN_HEADER, Request, Response};
 use crate::keys::ApiKey;
-use crate::outbox::RestFault;
+use crate::outbox::{RestFault, RestKind};
 use crate::text::Text;
 use crate::venue::Context;
 use crate::world::Market;
@@ -52,7 +52,7 @@ impl Doex {
         if let Some(response) = self.turned_away(request, admission) {
             return cx.out.respond(cx.now, id, RestFault::None, response);
         }
-        let fault = cx.out.rest_fault(cx.now, request.path.ends_with("/depth"));
+        let fault = cx.out.rest_fault(cx.now, kind_of(request));
         let response = match fault {
             RestFault::Status(status) => self.fault_response(request, status),
             _ => match self.authorize(cx, auth, request) {
@@ -225,6 +225,17 @@ impl Doex {
             self.end_listen_key(cx);
         }
         Ok(())
+    }
+}
+
+/// What faults a request may suffer.
+fn kind_of(request: &Request<'_>) -> RestKind {
+    if request.path.ends_with("/depth") {
+        RestKind::Snapshot
+    } else if request.method != "GET" && request.path.contains("/orders") {
+        RestKind::Change
+    } else {
+        RestKind::Other
     }
 }
 

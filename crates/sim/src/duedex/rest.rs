@@ -9,7 +9,7 @@ use crate::duedex::budget::{Admission, Bucket, Payer};
 use crate::front::{RUN_HEADER, Request, Response};
 use crate::keys::{ApiKey, Permissions};
 use crate::market::{Asset, Spec};
-use crate::outbox::RestFault;
+use crate::outbox::{RestFault, RestKind};
 use crate::query::param;
 use crate::text::Text;
 use crate::venue::Context;
@@ -69,6 +69,7 @@ impl Duedex {
         let bucket = self.buckets.entry(payer).or_insert_with(|| Bucket::new(quota, now));
         let admission = bucket.admit(now, weight(request), &self.limits);
         let state = bucket.state();
+        let mut fault = RestFault::None;
         let answer = match admission {
             Admission::Limited => Err((5010, "Rate limit exceeded")),
             Admission::Banned(span) => {
@@ -77,14 +78,18 @@ impl Duedex {
                 response.headers.push(("Retry-After", (span.as_secs() + 1).to_string()));
                 return cx.out.respond(cx.now, id, RestFault::None, response);
             }
-            Admission::Pass => match cx.out.rest_fault(cx.now, false) {
-                RestFault::Status(429) => Err((5010, "Rate limit exceeded")),
-                RestFault::Status(_) => Err((100, "Service unavailable")),
-                _ => user.and_then(|user| self.answer(cx, request, user)),
-            },
+            Admission::Pass => {
+                let kind = if request.method == "GET" { RestKind::Other } else { RestKind::Change };
+                fault = cx.out.rest_fault(cx.now, kind);
+                match fault {
+                    RestFault::Status(429) => Err((5010, "Rate limit exceeded")),
+                    RestFault::Status(_) => Err((100, "Service unavailable")),
+                    _ => user.and_then(|user| self.answer(cx, request, user)),
+                }
+            }
         };
         let response = self.envelope(cx, answer, state);
-        cx.out.respond(cx.now, id, RestFault::None, response);
+        cx.out.respond(cx.now, id, fault, response);
     }
 
     /// Wraps an answer, with the state of the bucket.
