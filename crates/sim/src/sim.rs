@@ -14,7 +14,7 @@ use crate::keys::{ApiKey, KeyRing};
 use crate::market;
 use crate::venue::{VenueConfig, VenueSim};
 use crate::wallets::{Account, Wallet};
-use crate::world::{Numbering, WorldConfig};
+use crate::world::{MoveDenied, Numbering, WorldConfig};
 
 /// Book messages a second and venue when nobody says otherwise.
 pub const RATE: u32 = 200;
@@ -162,6 +162,7 @@ impl Sim {
             keys: config.keys_of("doex"),
             account: doex_account(),
             script: config.script,
+            lead: config.script.then(lead_account),
         };
         let duedex = VenueConfig {
             world: config.world("duedex", &market::DUEDEX, duedex_seed),
@@ -170,9 +171,10 @@ impl Sim {
             keys: config.keys_of("duedex"),
             account: duedex_account(),
             script: config.script,
+            lead: None,
         };
         let (doex_limits, duedex_limits) = (config.doex_limits, config.duedex_limits);
-        let venues = vec![
+        let mut venues = vec![
             VenueSim::new(doex, |world, user, start| {
                 Box::new(Doex::new(world, user, start, doex_limits, run.clone()))
             }),
@@ -180,6 +182,8 @@ impl Sim {
                 Box::new(Duedex::new(world, user, start, duedex_limits, run.clone()))
             }),
         ];
+        // DueDEX tells nothing of deposits over its interface.
+        give_a_past(&mut venues[0], config.start).expect("the demo account is funded for its past");
         Sim { run, venues, polled: 0 }
     }
 
@@ -262,6 +266,27 @@ fn doex_account() -> Account {
     for (wallet, asset, amount) in funds {
         account.deposit(wallet, asset, Decimal::from(amount));
     }
+    account
+}
+
+/// Movements of the last days, so that nobody reads an empty history: some that are done, and one under way.
+fn give_a_past(venue: &mut VenueSim, start: Now) -> Result<(), MoveDenied> {
+    let owner = venue.owner();
+    let (day_ms, now_ms) = (86_400_000, start.wall.millis());
+    let world = venue.world_mut();
+    world.deposit(owner, "USDT", Decimal::from(1_000), now_ms - 5 * day_ms)?;
+    world.withdraw(owner, "USDT", Decimal::from(250), now_ms - 2 * day_ms)?;
+    world.pass(now_ms);
+    world.deposit(owner, "BTC", Decimal::new(25, 2), now_ms)?;
+    let transfer = ("USDT", Decimal::from(1_000));
+    world.transfer(owner, transfer, Wallet::Spot, Wallet::Futures, now_ms - day_ms)?;
+    world.borrow(owner, "USDT", Decimal::from(2_000))
+}
+
+/// Whom the demo account copies.
+fn lead_account() -> Account {
+    let mut account = Account::new(2002, &market::DOEX);
+    account.deposit(Wallet::Futures, "USDT", Decimal::from(1_000_000));
     account
 }
 

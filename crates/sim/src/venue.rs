@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use rust_decimal::Decimal;
 use venuekit_sign::Credentials;
 use venuekit_types::{Mono, Now};
 
@@ -97,6 +98,8 @@ pub struct VenueConfig {
     pub account: Account,
     /// Whether the demo account trades by itself, so that private streams move.
     pub script: bool,
+    /// Another account that trades by itself, whose contract fills the demo account copies at half their size.
+    pub lead: Option<Account>,
 }
 
 /// One simulated venue.
@@ -106,7 +109,7 @@ pub struct VenueSim {
     out: Outbox,
     protocol: Box<dyn Protocol>,
     user: User,
-    script: Option<Script>,
+    scripts: Vec<Script>,
     rng: Rng,
     keys: KeyRing,
     step: Step,
@@ -128,6 +131,15 @@ impl VenueSim {
         let mut keys = KeyRing::default();
         keys.add(ApiKey::new(config.credentials, Permissions::TRADE));
         config.keys.into_iter().for_each(|key| keys.add(key));
+        let mut scripts = Vec::new();
+        if config.script {
+            scripts.push(Script::new(owner, rng.u64(..)));
+        }
+        if let Some(account) = config.lead {
+            let lead = world.open_account(account);
+            world.copy((lead, "northstar"), owner, Decimal::new(5, 1), Decimal::new(1, 1));
+            scripts.push(Script::new(lead, rng.u64(..)));
+        }
         let protocol = protocol(&world, user, start);
         VenueSim {
             name,
@@ -135,7 +147,7 @@ impl VenueSim {
             out: Outbox::new(config.faults, start.mono),
             protocol,
             user,
-            script: config.script.then(|| Script::new(owner, rng.u64(..))),
+            scripts,
             rng,
             keys,
             step: Step::default(),
@@ -240,10 +252,11 @@ impl VenueSim {
         if self.down_until.is_some_and(|until| until <= now.mono) {
             self.down_until = None;
         }
+        self.world.pass(self.world.wall_ms(now.mono));
         let mut step = std::mem::take(&mut self.step);
         for _ in 0..STEPS_MAX {
             let Some((market, at_ms)) = self.world.advance(now) else { break };
-            if let Some(script) = &mut self.script {
+            for script in &mut self.scripts {
                 script.act(&mut self.world, market, at_ms);
             }
             self.world.flush(market, at_ms, &mut step);

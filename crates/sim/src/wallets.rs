@@ -3,6 +3,7 @@
 //! An [`Account`] is told of orders and fills by the world and keeps books of them; it never matches anything, and
 //! it speaks no venue's wire. Amounts are cut toward zero at the places of the settlement asset, as DueDEX does.
 
+mod movement;
 mod order;
 mod position;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use venuekit_types::Side;
 
 use crate::market::Spec;
 
+pub use movement::{Movement, MovementStatus, Transfer, Way};
 pub(crate) use order::Part;
 pub use order::{Order, OrderKind, OwnFill, Status, Stop, Ticket, Trigger};
 pub(crate) use position::profit;
@@ -28,6 +30,9 @@ pub const DONE_MAX: usize = 50_000;
 
 /// Orders an account may have open, in all markets.
 pub const OPEN_MAX: usize = 1_000;
+
+/// Deposits and withdrawals kept per account, and as many transfers, the latest.
+pub const MOVEMENTS_MAX: usize = 10_000;
 
 /// News that wait to be told; of an account that nobody listens to the oldest are forgotten.
 const NEWS_MAX: usize = 10_000;
@@ -107,6 +112,10 @@ pub struct Account {
     client_ids: BTreeMap<(usize, String), u64>,
     fills: VecDeque<OwnFill>,
     fill_ids: Vec<u64>,
+    movements: VecDeque<Movement>,
+    transfers: VecDeque<Transfer>,
+    /// The ids given last, to movements and to transfers.
+    moved: (u64, u64),
     news: VecDeque<News>,
 }
 
@@ -124,6 +133,9 @@ impl Account {
             client_ids: BTreeMap::new(),
             fills: VecDeque::new(),
             fill_ids: vec![0; specs.len()],
+            movements: VecDeque::new(),
+            transfers: VecDeque::new(),
+            moved: (0, 0),
             news: VecDeque::new(),
         }
     }
@@ -180,6 +192,16 @@ impl Account {
         self.fills.iter()
     }
 
+    /// The latest deposits and withdrawals, oldest first.
+    pub fn movements(&self) -> impl Iterator<Item = &Movement> {
+        self.movements.iter()
+    }
+
+    /// The latest transfers between wallets, oldest first.
+    pub fn transfers(&self) -> impl Iterator<Item = &Transfer> {
+        self.transfers.iter()
+    }
+
     /// Moves what happened since the last call into `out`.
     pub fn drain_news(&mut self, out: &mut Vec<News>) {
         out.extend(self.news.drain(..));
@@ -195,6 +217,42 @@ impl Account {
     /// A cell, to move money in or out of.
     pub(crate) fn cell(&mut self, wallet: Wallet, asset: &'static str) -> &mut Cash {
         self.cash.entry((wallet, asset)).or_default()
+    }
+
+    pub(crate) fn cells_mut(&mut self) -> impl Iterator<Item = &mut Cash> {
+        self.cash.values_mut()
+    }
+
+    pub(crate) fn movements_mut(&mut self) -> impl Iterator<Item = &mut Movement> {
+        self.movements.iter_mut()
+    }
+
+    /// Numbers a movement and keeps it; gives its id.
+    pub(crate) fn keep_movement(&mut self, movement: Movement) -> u64 {
+        if self.movements.len() == MOVEMENTS_MAX {
+            self.movements.pop_front();
+        }
+        self.moved.0 += 1;
+        self.movements.push_back(Movement { id: self.moved.0, ..movement });
+        self.moved.0
+    }
+
+    /// Numbers a transfer and keeps it; gives its id.
+    pub(crate) fn keep_transfer(&mut self, transfer: Transfer) -> u64 {
+        if self.transfers.len() == MOVEMENTS_MAX {
+            self.transfers.pop_front();
+        }
+        self.moved.1 += 1;
+        self.transfers.push_back(Transfer { id: self.moved.1, ..transfer });
+        self.moved.1
+    }
+
+    /// Moves the next movement on whose time has come; gives it, and where it stands now.
+    pub(crate) fn move_on(&mut self, at_ms: i64) -> Option<(Movement, MovementStatus)> {
+        self.movements.iter_mut().find_map(|movement| {
+            let status = movement.move_on(at_ms)?;
+            Some((movement.clone(), status))
+        })
     }
 
     pub(crate) fn position_mut(&mut self, market: usize) -> &mut Position {
@@ -229,14 +287,8 @@ impl Account {
         self.change(market, id, at_ms, |order| order.status = status);
     }
 
-    /// Books a fill of one of our orders; gives the fee and what it is counted in.
-    pub(crate) fn fill(
-        &mut self,
-        market: usize,
-        id: u64,
-        part: Part,
-        at_ms: i64,
-    ) -> Option<(&'static str, Decimal)> {
+    /// Books a fill of one of our orders, and gives it.
+    pub(crate) fn fill(&mut self, market: usize, id: u64, part: Part, at_ms: i64) -> Option<OwnFill> {
         let mut order = self.open_order(market, id).cloned()?;
         self.lock(&order, Decimal::NEGATIVE_ONE);
         let (fee, realised) = self.book(market, order.side, part, at_ms);
@@ -246,7 +298,6 @@ impl Account {
         order.fee += fee;
         order.updated_ms = at_ms;
         order.status = if order.left() == 0 { Status::Filled } else { Status::PartiallyFilled };
-        let asset = order.fee_asset(spec);
         self.lock(&order, Decimal::ONE);
         self.keep(order.clone());
         self.fill_ids[market] += 1;
@@ -257,8 +308,8 @@ impl Account {
             self.fills.pop_front();
         }
         self.fills.push_back(own.clone());
-        self.tell(News::Fill(own));
-        Some((asset, fee))
+        self.tell(News::Fill(own.clone()));
+        Some(own)
     }
 
     /// Moves cash and position for a trade, whatever order it came from; gives the fee and the profit realised.

@@ -4,8 +4,10 @@
 //! fixed instants after the start, so what happens in a market depends on the seed and the schedule alone, however
 //! late a tick comes. It knows no protocol; fronts turn steps into frames.
 
+mod copying;
 mod margin;
 mod money;
+mod movements;
 mod trading;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,16 +15,18 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rust_decimal::Decimal;
-use venuekit_types::{Mono, Now, Side};
+use venuekit_types::{Kind, Mono, Now, Side};
 
 use crate::candles::Candles;
 use crate::engine::{Change, Engine, Fill, Owner};
 use crate::market::Spec;
 use crate::traders::Trader;
 use crate::truth::{History, TrueBook, Truth};
-use crate::wallets::{Account, Part, Status};
+use crate::wallets::{Account, Part, Status, Wallet};
 
+pub use copying::{CopiedTrade, Copying};
 pub use margin::MarginDenied;
+pub use movements::MoveDenied;
 pub use trading::Denied;
 
 /// Trades kept per market for those who ask for the past.
@@ -190,6 +194,15 @@ pub struct World {
     ends: Vec<(Owner, usize, u64, Status)>,
     /// Orders that wait for a price, by market, and whose they are.
     stops: Vec<BTreeMap<u64, Owner>>,
+    specs: &'static [Spec],
+    copyings: Vec<Copying>,
+    /// The wallet that deposits come into and withdrawals leave.
+    edge: Wallet,
+    /// Makes addresses and transaction ids.
+    chain: Rng,
+    outside: BTreeMap<&'static str, Decimal>,
+    /// Up to when loans have been charged.
+    interest_ms: i64,
     /// The other side of all that accounts trade with the crowd.
     house: Account,
     fees: BTreeMap<&'static str, Decimal>,
@@ -205,6 +218,7 @@ impl World {
         let at_ms = config.start.wall.millis();
         let funding_ms = config.funding_hour * 3_600_000;
         let next_ms = (at_ms - funding_ms).div_euclid(FUNDING_MS) * FUNDING_MS + FUNDING_MS + funding_ms;
+        let spot = config.specs.iter().any(|spec| spec.kind == Kind::Spot);
         let markets = config.specs.iter().map(|spec| {
             let mut engine = Engine::new();
             let mut trader = Trader::new(rng.u64(..), spec);
@@ -236,6 +250,12 @@ impl World {
             fills: Vec::new(),
             ends: Vec::new(),
             stops: vec![BTreeMap::new(); config.specs.len()],
+            specs: config.specs,
+            copyings: Vec::new(),
+            edge: if spot { Wallet::Spot } else { Wallet::Futures },
+            chain: Rng::with_seed(config.seed.rotate_left(32)),
+            outside: BTreeMap::new(),
+            interest_ms: at_ms,
             house: Account::new(0, config.specs),
             fees: BTreeMap::new(),
             insurance: BTreeMap::new(),
@@ -306,6 +326,7 @@ impl World {
         let at_ms = self.wall_ms(due);
         let index = self.rng.usize(..self.markets.len());
         self.liquidate(index, at_ms);
+        self.place_copies(index, at_ms);
         let market = &mut self.markets[index];
         market.trader.step(&mut market.engine, market.spec);
         market.candles.roll(at_ms);
@@ -328,7 +349,7 @@ impl World {
         step.trades.clear();
         let market = &mut self.markets[index];
         market.engine.drain_fills(&mut self.fills);
-        let mut traded = Vec::new();
+        let mut booked_fills = Vec::new();
         for fill in &self.fills {
             let trade = market.record(fill, at_ms, &mut self.rng);
             self.truth.trade(market.spec, self.generation, &trade);
@@ -345,18 +366,17 @@ impl World {
                 };
                 part.rate = market.spec.fee_rate(maker);
                 let booked = self.accounts[at].fill(index, party.order, part, at_ms);
-                let (asset, fee) = booked.expect("an order that fills is open in its account's books");
-                *self.fees.entry(asset).or_default() += fee;
-                if !traded.contains(&party.owner) {
-                    traded.push(party.owner);
-                }
+                let own = booked.expect("an order that fills is open in its account's books");
+                *self.fees.entry(own.order.fee_asset(market.spec)).or_default() += own.fee;
+                booked_fills.push((party.owner, own));
             }
         }
         self.fills.clear();
-        for owner in traded {
-            self.trim(owner, index);
+        for (owner, fill) in &booked_fills {
+            self.note_copy(*owner, fill);
+            self.trim(*owner, index);
         }
-        self.book_ends(at_ms);
+        self.book_ends(|market| market == index, at_ms);
         let market = &mut self.markets[index];
         let events = market.engine.drain_changes(&mut step.changes);
         step.first = market.seq + 1;

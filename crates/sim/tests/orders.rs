@@ -195,6 +195,7 @@ fn doex_refuses_with_the_codes_of_the_card() {
 #[test]
 fn doex_fills_at_once_what_can_and_the_stream_and_the_fills_agree() {
     let mut rig = Rig::quiet();
+    rig.pass_ms(1_000);
     let header = [("X-DOEX-APIKEY", keys("doex").key)];
     let header = [(header[0].0, header[0].1.as_str())];
     let id = rig.ask("doex", "POST", "/v1/user-stream", &header, "");
@@ -230,7 +231,7 @@ fn doex_fills_at_once_what_can_and_the_stream_and_the_fills_agree() {
         &[("symbol", "BTCUSDT"), ("fromId", "1"), ("limit", "1")],
     ));
     assert_eq!(page, value!([fills[0]]));
-    let late = [("symbol", "BTCUSDT"), ("startTime", "1700000000001")];
+    let late = [("symbol", "BTCUSDT"), ("startTime", "1700000001001")];
     assert_eq!(text(&rig.doex("GET", "/v1/futures/fills", &late)), "[]");
     assert_eq!(
         code(&rig.doex(

@@ -69,6 +69,7 @@ fn simulate(venue: &'static str, markets: usize) -> VenueSim {
         keys: Vec::new(),
         account: Account::new(1, specs),
         script: true,
+        lead: None,
     };
     VenueSim::new(config, |world, user, start| {
         if venue == "doex" {

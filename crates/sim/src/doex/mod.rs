@@ -187,6 +187,7 @@ impl Protocol for Doex {
             // Late or not, once: what is told is the present.
             self.next_second = cx.now.mono.plus(SECOND);
             self.tell_each_second(cx);
+            self.tell_account(cx);
             self.tell_positions(cx);
             self.expire_listen_key(cx);
             let now = cx.now.mono;

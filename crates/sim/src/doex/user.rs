@@ -73,7 +73,8 @@ fn cells(account: &Account, marks: &[i64]) -> BTreeMap<(Wallet, &'static str), (
     account.cash().map(split).collect()
 }
 
-fn side(side: Side) -> &'static str {
+/// The wire's word for a side.
+pub(super) fn side(side: Side) -> &'static str {
     match side {
         Side::Buy => "BUY",
         Side::Sell => "SELL",

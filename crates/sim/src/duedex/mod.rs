@@ -130,6 +130,7 @@ impl Protocol for Duedex {
         }
         if self.next_second <= now {
             self.next_second = now.plus(SECOND);
+            self.tell_account(cx, at_ms);
             self.tell_marks(cx, at_ms);
             self.buckets.retain(|_, bucket| bucket.matters(now));
         }

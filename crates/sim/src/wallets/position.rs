@@ -99,7 +99,7 @@ impl Account {
         let orders = self.open.range((market, 0)..=(market, u64::MAX)).map(|key| &self.orders[key]);
         orders
             .filter(|order| order.side == side && order.holds())
-            .map(|order| contract.cut(spec.value(order.price.unwrap_or_default(), order.left()) * rate))
+            .filter_map(|order| Some(contract.cut(spec.value(order.price?, order.left()) * rate)))
             .sum()
     }
 

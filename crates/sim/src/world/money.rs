@@ -91,7 +91,7 @@ impl World {
             let same = specs[other].contract.is_some() && specs[other].money() == money;
             other == market || (same && !isolated)
         });
-        self.book_ends(at_ms);
+        self.book_ends(|_| true, at_ms);
     }
 
     fn take_over(&mut self, owner: Owner, market: usize, held: i64, marks: &[i64], at_ms: i64) {
@@ -119,9 +119,12 @@ impl World {
         self.liquidations
     }
 
-    /// Books the orders that ended, once the fills before them are booked.
-    pub(super) fn book_ends(&mut self, at_ms: i64) {
-        for (owner, market, id, status) in std::mem::take(&mut self.ends) {
+    /// Books the orders that ended in some markets, once the fills before them are booked.
+    pub(super) fn book_ends(&mut self, markets: impl Fn(usize) -> bool, at_ms: i64) {
+        let (due, rest) =
+            std::mem::take(&mut self.ends).into_iter().partition::<Vec<_>, _>(|end| markets(end.1));
+        self.ends = rest;
+        for (owner, market, id, status) in due {
             if let Some(account) = self.account_mut(owner) {
                 account.end(market, id, status, at_ms);
             }
