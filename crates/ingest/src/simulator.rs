@@ -125,7 +125,13 @@ async fn write_truth(
             _ = &mut stopped => true,
         };
         for venue in &venues {
-            let lines = venue.with(|venue, _| venue.take_truth()).await;
+            let take = move |venue: &mut VenueSim, _| {
+                if last {
+                    venue.write_accounts();
+                }
+                venue.take_truth()
+            };
+            let lines = venue.with(take).await;
             file.write_all(&lines.unwrap_or_default()).await?;
         }
         if last {

@@ -8,13 +8,14 @@ use venuekit_types::{Mono, Now};
 
 use crate::doex::{Doex, DoexLimits};
 use crate::duedex::{Duedex, DuedexLimits};
+use crate::engine::Owner;
 use crate::faults::FaultPlan;
 use crate::front::{Front, FrontInput, FrontOutput};
 use crate::keys::{ApiKey, KeyRing};
 use crate::market;
 use crate::venue::{VenueConfig, VenueSim};
 use crate::wallets::{Account, Wallet};
-use crate::world::{MoveDenied, Numbering, WorldConfig};
+use crate::world::{MoveDenied, Numbering, World, WorldConfig};
 
 /// Book messages a second and venue when nobody says otherwise.
 pub const RATE: u32 = 200;
@@ -174,16 +175,16 @@ impl Sim {
             lead: None,
         };
         let (doex_limits, duedex_limits) = (config.doex_limits, config.duedex_limits);
-        let mut venues = vec![
+        let venues = vec![
+            // DueDEX tells nothing of deposits over its interface, so only this account has had some.
             VenueSim::new(doex, |world, user, start| {
+                give_a_past(world, user.owner, start).expect("the demo account is funded for its past");
                 Box::new(Doex::new(world, user, start, doex_limits, run.clone()))
             }),
             VenueSim::new(duedex, |world, user, start| {
                 Box::new(Duedex::new(world, user, start, duedex_limits, run.clone()))
             }),
         ];
-        // DueDEX tells nothing of deposits over its interface.
-        give_a_past(&mut venues[0], config.start).expect("the demo account is funded for its past");
         Sim { run, venues, polled: 0 }
     }
 
@@ -270,10 +271,8 @@ fn doex_account() -> Account {
 }
 
 /// Movements of the last days, so that nobody reads an empty history: some that are done, and one under way.
-fn give_a_past(venue: &mut VenueSim, start: Now) -> Result<(), MoveDenied> {
-    let owner = venue.owner();
+fn give_a_past(world: &mut World, owner: Owner, start: Now) -> Result<(), MoveDenied> {
     let (day_ms, now_ms) = (86_400_000, start.wall.millis());
-    let world = venue.world_mut();
     world.deposit(owner, "USDT", Decimal::from(1_000), now_ms - 5 * day_ms)?;
     world.withdraw(owner, "USDT", Decimal::from(250), now_ms - 2 * day_ms)?;
     world.pass(now_ms);

@@ -1,19 +1,30 @@
 //! What was true: the whole book behind each sequence number, and every trade, from the engine's own maps.
 //!
 //! Lines are NDJSON, one object each:
-//! `{"t":"book","run","venue","symbol","generation","seq","sha256"}` and
-//! `{"t":"trade","run","venue","symbol","generation","id","price","qty","side","ts"}`.
+//! `{"t":"book","run","venue","symbol","generation","seq","sha256"}`,
+//! `{"t":"trade","run","venue","symbol","generation","id","price","qty","side","ts"}`,
+//! `{"t":"fill","run","venue","symbol","generation","account","id","order","client_id","side","price","qty","maker",
+//! "fee","fee_asset","realised","ts"}` for each fill of an account, and
+//! `{"t":"order","run","venue","symbol","generation","account","id","client_id","side","qty","filled","status","ts"}`
+//! for each order of an account when it can no longer fill, with the time of its last change.
+//!
+//! When asked, and at the end, [`crate::VenueSim::write_accounts`] adds how accounts stand: `order` lines of the open
+//! orders, `{"t":"ledger","run","venue","account","wallet","asset","total","locked","borrowed","interest","ts"}` and
+//! `{"t":"position","run","venue","symbol","generation","account","qty","entry_value","realised","ts"}`.
+//!
 //! `seq` is the number on the wire (Doex `u`, DueDEX `sequence`), and begins again when `generation` rises;
 //! `side` is the aggressor's; `ts` is Unix nanoseconds. The digest is that of the book's canonical text.
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use venuekit_types::{BookSide, Level, Scale};
 
 use crate::engine::{Change, Engine};
 use crate::market::Spec;
 use crate::text::Text;
+use crate::wallets::{Account, Order, OwnFill};
 use crate::world::Trade;
 
 /// Bytes of lines that wait to be taken before further ones are lost.
@@ -92,6 +103,11 @@ fn write_side(text: &mut Text, mark: &str, levels: impl Iterator<Item = (i64, i6
     }
 }
 
+/// A field that holds an amount, with the comma before it.
+fn amount(text: &mut Text, name: &str, value: Decimal) {
+    text.s(",\"").s(name).s("\":\"").s(&value.normalize().to_string()).s("\"");
+}
+
 /// The last messages of a market, so that the book at a number a little while ago can be asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
@@ -151,7 +167,7 @@ impl Truth {
             return;
         }
         self.messages = (self.messages + 1) % self.every;
-        if self.messages == 0 && self.head("book", spec.symbol, generation) {
+        if self.messages == 0 && self.head("book", Some((spec.symbol, generation))) {
             let (text, scales) = (&mut self.canonical, (spec.price_scale, spec.qty_scale));
             text.0.clear();
             write_side(text, "b,", engine.bids(), scales);
@@ -162,24 +178,92 @@ impl Truth {
     }
 
     pub(crate) fn trade(&mut self, spec: &Spec, generation: u32, trade: &Trade) {
-        if self.every == 0 || !self.head("trade", spec.symbol, generation) {
+        if self.every == 0 || !self.head("trade", Some((spec.symbol, generation))) {
             return;
         }
         self.lines.s(r#","id":"#).int(trade.id).s(r#","price":""#).plain(trade.price, spec.price_scale);
         self.lines.s(r#"","qty":""#).plain(trade.qty, spec.qty_scale).s(r#"","side":""#);
-        self.lines.s(trade.aggressor.as_str()).s(r#"","ts":"#);
-        self.lines.int(i128::from(trade.at_ms) * 1_000_000).s("}\n");
+        self.lines.s(trade.aggressor.as_str()).s("\"");
+        self.end(trade.at_ms);
+    }
+
+    pub(crate) fn fill(&mut self, spec: &Spec, generation: u32, account: u32, fill: &OwnFill) {
+        if self.every == 0 || !self.head("fill", Some((spec.symbol, generation))) {
+            return;
+        }
+        let order = &fill.order;
+        let text = self.lines.s(r#","account":"#).int(account).s(r#","id":"#).int(fill.id);
+        text.s(r#","order":"#).int(order.id).s(r#","client_id":"#).quoted(&order.client_id);
+        text.s(r#","side":""#).s(order.side.as_str());
+        text.s(r#"","price":""#).plain(fill.price, spec.price_scale);
+        text.s(r#"","qty":""#).plain(fill.qty, spec.qty_scale);
+        text.s(r#"","maker":"#).s(if fill.maker { "true" } else { "false" });
+        amount(text, "fee", fill.fee);
+        text.s(r#","fee_asset":""#).s(order.fee_asset(spec)).s("\"");
+        amount(text, "realised", fill.realised);
+        self.end(fill.at_ms);
+    }
+
+    pub(crate) fn order(&mut self, spec: &Spec, generation: u32, account: u32, order: &Order) {
+        if self.every == 0 || !self.head("order", Some((spec.symbol, generation))) {
+            return;
+        }
+        let text = self.lines.s(r#","account":"#).int(account).s(r#","id":"#).int(order.id);
+        text.s(r#","client_id":"#).quoted(&order.client_id).s(r#","side":""#).s(order.side.as_str());
+        text.s(r#"","qty":""#).plain(order.qty, spec.qty_scale);
+        text.s(r#"","filled":""#).plain(order.filled, spec.qty_scale);
+        text.s(r#"","status":""#).s(order.status.as_str()).s("\"");
+        self.end(order.updated_ms);
+    }
+
+    /// How an account stands: open orders, ledgers, positions.
+    pub(crate) fn account(&mut self, specs: &[Spec], generation: u32, account: &Account, at_ms: i64) {
+        if self.every == 0 {
+            return;
+        }
+        for order in account.open_orders() {
+            self.order(&specs[order.market], generation, account.user, order);
+        }
+        for (wallet, asset, cash) in account.cash() {
+            if self.head("ledger", None) {
+                let text = self.lines.s(r#","account":"#).int(account.user);
+                text.s(r#","wallet":""#).s(wallet.as_str()).s(r#"","asset":""#).s(asset).s("\"");
+                let amounts = [cash.total, cash.locked, cash.borrowed, cash.interest];
+                for (name, value) in ["total", "locked", "borrowed", "interest"].into_iter().zip(amounts) {
+                    amount(text, name, value);
+                }
+                self.end(at_ms);
+            }
+        }
+        for (market, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.contract.is_some()) {
+            if self.head("position", Some((spec.symbol, generation))) {
+                let position = account.position(market);
+                let text = self.lines.s(r#","account":"#).int(account.user);
+                text.s(r#","qty":""#).plain(position.qty, spec.qty_scale).s("\"");
+                amount(text, "entry_value", position.entry_value);
+                amount(text, "realised", position.realised);
+                self.end(at_ms);
+            }
+        }
     }
 
     /// Begins a line, unless too many wait.
-    fn head(&mut self, what: &str, symbol: &str, generation: u32) -> bool {
+    fn head(&mut self, what: &str, market: Option<(&str, u32)>) -> bool {
         if self.lines.0.len() > LINES_MAX {
             self.lost += 1;
             return false;
         }
         self.lines.s(r#"{"t":""#).s(what).s(r#"","run":""#).s(&self.run).s(r#"","venue":""#).s(self.venue);
-        self.lines.s(r#"","symbol":""#).s(symbol).s(r#"","generation":"#).int(generation);
+        self.lines.s("\"");
+        if let Some((symbol, generation)) = market {
+            self.lines.s(r#","symbol":""#).s(symbol).s(r#"","generation":"#).int(generation);
+        }
         true
+    }
+
+    /// Ends a line with its time.
+    fn end(&mut self, at_ms: i64) {
+        self.lines.s(r#","ts":"#).int(i128::from(at_ms) * 1_000_000).s("}\n");
     }
 
     /// Takes the lines so far, each with its line feed.

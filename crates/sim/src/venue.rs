@@ -113,15 +113,17 @@ pub struct VenueSim {
     rng: Rng,
     keys: KeyRing,
     step: Step,
+    /// The present as told last.
+    latest: Mono,
     /// Nobody is let in before.
     down_until: Option<Mono>,
 }
 
 impl VenueSim {
-    /// Opens a venue with the protocol that `protocol` makes for the demo account.
+    /// Opens a venue with the protocol that `protocol` makes for the demo account, after giving it a past if it likes.
     pub fn new(
         config: VenueConfig,
-        protocol: impl FnOnce(&World, User, Now) -> Box<dyn Protocol>,
+        protocol: impl FnOnce(&mut World, User, Now) -> Box<dyn Protocol>,
     ) -> VenueSim {
         let (start, seed, name) = (config.world.start, config.world.seed, config.world.venue);
         let mut rng = Rng::with_seed(!seed);
@@ -140,7 +142,7 @@ impl VenueSim {
             world.copy((lead, "northstar"), owner, Decimal::new(5, 1), Decimal::new(1, 1));
             scripts.push(Script::new(lead, rng.u64(..)));
         }
-        let protocol = protocol(&world, user, start);
+        let protocol = protocol(&mut world, user, start);
         VenueSim {
             name,
             world,
@@ -151,6 +153,7 @@ impl VenueSim {
             rng,
             keys,
             step: Step::default(),
+            latest: start.mono,
             down_until: None,
         }
     }
@@ -219,6 +222,12 @@ impl VenueSim {
         self.world.take_truth()
     }
 
+    /// Adds to the truth lines how accounts stand by now: open orders, ledgers and positions.
+    pub fn write_accounts(&mut self) {
+        let at_ms = self.world.wall_ms(self.latest);
+        self.world.write_accounts(at_ms);
+    }
+
     /// Changes the number of book messages a second.
     pub fn set_rate(&mut self, now: Now, rate: u32) {
         self.world.set_rate(now, rate);
@@ -285,6 +294,7 @@ impl VenueSim {
 
 impl Front for VenueSim {
     fn handle(&mut self, now: Now, input: FrontInput<'_>) {
+        self.latest = now.mono;
         let down = self.down_until.is_some_and(|until| now.mono < until);
         match input {
             FrontInput::Tick => self.tick(now),

@@ -22,7 +22,7 @@ use crate::engine::{Change, Engine, Fill, Owner};
 use crate::market::Spec;
 use crate::traders::Trader;
 use crate::truth::{History, TrueBook, Truth};
-use crate::wallets::{Account, Part, Status, Wallet};
+use crate::wallets::{Account, OwnFill, Part, Status, Wallet};
 
 pub use copying::{CopiedTrade, Copying};
 pub use margin::MarginDenied;
@@ -373,6 +373,7 @@ impl World {
         }
         self.fills.clear();
         for (owner, fill) in &booked_fills {
+            self.record_fill(*owner, fill);
             self.note_copy(*owner, fill);
             self.trim(*owner, index);
         }
@@ -411,6 +412,33 @@ impl World {
     /// The book of a market at the number of a message within the history kept.
     pub fn book_at(&self, market: usize, generation: u32, seq: u64) -> Option<TrueBook> {
         self.markets[market].history.walk_back(self.book(market), generation, seq)
+    }
+
+    /// Adds to the truth lines how all accounts stand.
+    pub fn write_accounts(&mut self, at_ms: i64) {
+        for account in &self.accounts {
+            self.truth.account(self.specs, self.generation, account, at_ms);
+        }
+    }
+
+    /// Adds a fill of an account, and its order if that was the last of it, to the truth lines.
+    fn record_fill(&mut self, owner: Owner, fill: &OwnFill) {
+        let (spec, user) = (&self.specs[fill.market], self.account(owner).map_or(0, |account| account.user));
+        self.truth.fill(spec, self.generation, user, fill);
+        if fill.order.status == Status::Filled {
+            self.truth.order(spec, self.generation, user, &fill.order);
+        }
+    }
+
+    /// Books the end of an order, and adds it to the truth lines.
+    fn end_order(&mut self, owner: Owner, (market, id): (usize, u64), status: Status, at_ms: i64) {
+        let (spec, generation) = (&self.specs[market], self.generation);
+        let account = (owner.0 as usize).checked_sub(1).and_then(|at| self.accounts.get_mut(at));
+        let Some(account) = account else { return };
+        account.end(market, id, status, at_ms);
+        if let Some(order) = account.order(market, id).filter(|order| order.status == status) {
+            self.truth.order(spec, generation, account.user, order);
+        }
     }
 
     /// Takes the truth lines so far.

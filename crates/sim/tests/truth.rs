@@ -95,7 +95,7 @@ fn truth_lines_are_the_books_and_trades_that_were() {
             let at = rig.sim.venue(&venue).and_then(|v| v.book_at(&symbol, 0, number("seq"))).expect("kept");
             assert_eq!(at.sha256(), text("sha256"), "{line}");
             books += 1;
-        } else {
+        } else if value["t"] == "trade" {
             let key = (venue, symbol, number("id"));
             assert_eq!(trades.insert(key, (text("price"), text("qty"), text("side"), number("ts"))), None);
         }
@@ -134,6 +134,74 @@ fn truth_lines_are_the_books_and_trades_that_were() {
         matches += 1;
     }
     assert!(told.len() > 20 && matches > 20);
+}
+
+/// Fills, ended orders and ledgers in the truth are those of the account's books, to the last digit.
+#[test]
+fn truth_lines_of_accounts_are_their_books() {
+    let mut rig = Rig::with(SimConfig { truth_every: 1_000_000, ..SimConfig::new(4, start()) });
+    rig.pass_ms(30_000);
+    for venue in ["doex", "duedex"] {
+        rig.sim.venue_mut(venue).expect("a venue").write_accounts();
+    }
+    let lines = String::from_utf8(rig.sim.take_truth()).expect("text");
+    let mut counts = BTreeMap::new();
+    for line in lines.lines() {
+        let row: Value = serde_json::from_str(line).expect(line);
+        let what = row["t"].as_str().expect("a word").to_string();
+        let venue = rig.sim.venue(row["venue"].as_str().expect("text")).expect("a venue");
+        let account = venue.account();
+        if row["account"].as_u64() != Some(u64::from(account.user)) {
+            continue;
+        }
+        let decimal = |value: &Value| -> rust_decimal::Decimal {
+            value.as_str().expect(line).parse().expect("a decimal")
+        };
+        let market = row["symbol"].as_str().and_then(|symbol| venue.market(symbol));
+        let spec = market.map(|market| venue.world().markets()[market].spec);
+        let id = row["id"].as_u64();
+        match what.as_str() {
+            "fill" => {
+                let mut fills = account.fills();
+                let fill = fills.find(|fill| (Some(fill.market), Some(fill.id)) == (market, id)).expect(line);
+                let spec = spec.expect(line);
+                assert_eq!(decimal(&row["price"]), spec.price(fill.price), "{line}");
+                assert_eq!(decimal(&row["qty"]), spec.qty(fill.qty), "{line}");
+                assert_eq!(
+                    (decimal(&row["fee"]), decimal(&row["realised"])),
+                    (fill.fee, fill.realised),
+                    "{line}"
+                );
+            }
+            "order" => {
+                let order = account.order(market.expect(line), id.expect(line)).expect(line);
+                assert_eq!(row["status"], order.status.as_str(), "{line}");
+                assert_eq!(decimal(&row["filled"]), spec.expect(line).qty(order.filled), "{line}");
+            }
+            "ledger" => {
+                let told = ["total", "locked", "borrowed", "interest"].map(|name| decimal(&row[name]));
+                let mut cells = account.cash();
+                let cell =
+                    cells.find(|c| row["wallet"] == c.0.as_str() && row["asset"] == c.1).expect(line).2;
+                assert_eq!(told, [cell.total, cell.locked, cell.borrowed, cell.interest], "{line}");
+            }
+            "position" => {
+                let position = account.position(market.expect(line));
+                assert_eq!(decimal(&row["qty"]), spec.expect(line).qty(position.qty), "{line}");
+                assert_eq!(decimal(&row["entry_value"]), position.entry_value, "{line}");
+            }
+            _ => {}
+        }
+        *counts.entry((venue.name(), what)).or_insert(0) += 1;
+    }
+    for venue in ["doex", "duedex"] {
+        let of = |what: &str| counts.get(&(venue, what.to_string())).copied().unwrap_or(0);
+        let account = rig.sim.venue(venue).expect("a venue").account();
+        assert_eq!(of("fill"), account.fills().count(), "{venue}: all fills, once");
+        assert_eq!(of("order"), account.orders().count(), "{venue}: all orders, once");
+        assert_eq!(of("ledger"), account.cash().count(), "{venue}");
+        assert!(of("fill") > 20 && of("position") > 1, "{venue} {counts:?}");
+    }
 }
 
 #[test]

@@ -118,6 +118,7 @@ async fn serve(args: Args) -> Outcome {
         failure = keep_truth(fronts.remotes(), &mut truth) => return Err(failure),
     };
     for mut venue in fronts.stop().await {
+        venue.write_accounts();
         truth
             .write_all(&venue.take_truth())
             .context("cannot write the truth file")

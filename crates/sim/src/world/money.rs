@@ -107,7 +107,10 @@ impl World {
         ticket.reduce_only = true;
         account.accept(Order::of(ticket, id, at_ms));
         let part = Part { price, qty, maker: false, rate: Decimal::ZERO };
-        account.fill(market, id, part, at_ms);
+        let booked = account.fill(market, id, part, at_ms);
+        if let Some(fill) = &booked {
+            self.record_fill(owner, fill);
+        }
         self.house.book(market, other, Part { price: mark, ..part }, at_ms);
         let won = profit(spec, held, spec.value(price, qty), spec.value(mark, qty));
         *self.insurance.entry(spec.money()).or_default() += won;
@@ -125,9 +128,7 @@ impl World {
             std::mem::take(&mut self.ends).into_iter().partition::<Vec<_>, _>(|end| markets(end.1));
         self.ends = rest;
         for (owner, market, id, status) in due {
-            if let Some(account) = self.account_mut(owner) {
-                account.end(market, id, status, at_ms);
-            }
+            self.end_order(owner, (market, id), status, at_ms);
         }
     }
 }

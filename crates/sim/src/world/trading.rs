@@ -268,10 +268,8 @@ impl World {
         let due: Vec<(u64, Owner)> = due.map(|(&id, &owner)| (id, owner)).collect();
         for (id, owner) in due {
             self.stops[market].remove(&id);
-            if self.activate(owner, market, id, at_ms).is_err()
-                && let Some(account) = self.account_mut(owner)
-            {
-                account.end(market, id, Status::Expired, at_ms);
+            if self.activate(owner, market, id, at_ms).is_err() {
+                self.end_order(owner, (market, id), Status::Expired, at_ms);
             }
         }
     }
