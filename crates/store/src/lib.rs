@@ -28,13 +28,19 @@
 //!
 //! It refuses: clocks (instants are arguments), threads, mixing live data with simulated, and overwriting a row.
 
+mod day;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod rows;
+mod shard;
 mod sink;
 mod sqlite;
 mod text;
 mod world;
 
+pub use day::{Day, DayError};
 pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, Row, Table, Ticker, Trade};
+pub use shard::{Shard, assign};
 pub use sink::{Counts, Receipt, Refused, Resume, Sink, SinkError, Why};
 pub use sqlite::{
     Damage, MarketCounts, OpenError, OpenMode, Reader, Sqlite, StoredChange, StoredTrade, Verdict,

@@ -235,6 +235,20 @@ impl Row {
         }
     }
 
+    /// Its venue and symbol.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn market(&self) -> (&str, &str) {
+        let market = match self {
+            Row::Instrument(row) => return (&row.venue, row.terms.symbol.as_str()),
+            Row::Trade(row) => &row.market,
+            Row::BookChange(row) => &row.market,
+            Row::Ticker(row) => &row.market,
+            Row::Candle(row) => &row.market,
+            Row::Gap(row) => &row.market,
+        };
+        (&market.venue, market.symbol.as_str())
+    }
+
     /// Its key as a person reads it.
     pub(crate) fn key(&self) -> String {
         match self {

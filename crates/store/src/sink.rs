@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::{Batch, Cursor, Gap, Market, Table};
+use crate::{Batch, Cursor, Gap, Market, Shard, Table};
 
 /// A durable place for rows, with one owner.
 ///
@@ -53,6 +53,8 @@ pub struct Counts {
     pub healed: u64,
     /// Not stored, each with a [`Refused`].
     pub refused: u64,
+    /// Not stored, since another worker holds the lease on their shard.
+    pub fenced: u64,
 }
 
 impl Counts {
@@ -61,6 +63,7 @@ impl Counts {
         self.dup += other.dup;
         self.healed += other.healed;
         self.refused += other.refused;
+        self.fenced += other.fenced;
     }
 }
 
@@ -101,6 +104,8 @@ pub struct Receipt {
     counts: [Counts; Table::ALL.len()],
     /// Rows that were not stored, in the order of the batch.
     pub refused: Vec<Refused>,
+    /// Shards whose rows were not stored, since this worker does not hold their leases any more.
+    pub lost: Vec<Shard>,
 }
 
 /// What became of one row.
@@ -126,6 +131,11 @@ impl Receipt {
             }
         }
         sum
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn add(&mut self, table: Table, counts: Counts) {
+        self.counts[table as usize].add(counts);
     }
 
     pub(crate) fn note(&mut self, table: Table, outcome: Outcome, key: impl FnOnce() -> String) {
@@ -157,6 +167,9 @@ pub enum SinkError {
     /// Another process holds the write lock.
     #[error("another process is writing to the database; stop it, or wait")]
     Busy(#[source] Cause),
+    /// The server does not answer.
+    #[error("the database cannot be reached; rows wait until it can")]
+    Unreachable(#[source] Cause),
     /// The file's content makes no sense.
     #[error("the database is damaged; move the file away and start a new one")]
     Corrupt(#[source] Cause),

@@ -85,7 +85,7 @@ fn a_gap_heals_once_and_stays_healed() {
     let mut write = |healed_at| {
         let receipt =
             sink.commit(&rows([Row::Gap(Box::new(gap("BTC/USDT", 50, healed_at)))])).expect("commits");
-        let Counts { new, dup, healed, refused } = receipt.of(Table::Gap);
+        let Counts { new, dup, healed, refused, .. } = receipt.of(Table::Gap);
         (new, dup, healed, refused)
     };
     assert_eq!(write(None), (1, 0, 0, 0), "noticed");

@@ -167,7 +167,7 @@ fn damage_is_named() {
 /// A database of the first schema, with rows, as that release left it.
 fn of_version_1(path: &Path) {
     let conn = Connection::open(path).expect("creates");
-    conn.execute_batch(include_str!("../migrations/0001.sql")).expect("is valid");
+    conn.execute_batch(include_str!("../migrations/sqlite/0001.sql")).expect("is valid");
     conn.execute_batch(
         "PRAGMA user_version = 1; PRAGMA application_id = 0x564B4954;
          INSERT INTO world VALUES ('*', 'sim', '1');

@@ -21,8 +21,8 @@ impl Step {
 
 /// Every schema step since the first release. Released steps never change; a new step is a new file.
 pub(super) const MIGRATIONS: &[Step] = &[
-    Step::sql(include_str!("../../migrations/0001.sql")),
-    Step { sql: include_str!("../../migrations/0002.sql"), then: checksum::seal },
+    Step::sql(include_str!("../../migrations/sqlite/0001.sql")),
+    Step { sql: include_str!("../../migrations/sqlite/0002.sql"), then: checksum::seal },
 ];
 
 /// The schema version this build writes.

@@ -1,0 +1,196 @@
+//! Several workers on one database: only the holder of a lease writes, by the server's clock and nobody else's.
+#![cfg(all(unix, feature = "postgres"))]
+
+mod common;
+#[path = "common/server.rs"]
+mod server;
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use common::{change, cursor, gap, instrument, market, rows, sim, trade};
+use server::Server;
+use venuekit_store::postgres::{Fence, Lease, Leases, Postgres};
+use venuekit_store::{Batch, Counts, Row, Shard, Sink, Table};
+
+const BUCKETS: NonZeroU16 = NonZeroU16::new(4).expect("not zero");
+
+fn shard(symbol: &str) -> Shard {
+    Shard::of(&market(symbol), BUCKETS)
+}
+
+fn leases(server: &Server, owner: &str, ttl: Duration) -> Leases {
+    Leases::connect(&server.dsn(), &sim("1"), owner, ttl).expect("connects")
+}
+
+fn sink(server: &Server, owner: &str, leases: Vec<Lease>) -> Postgres {
+    let mut sink = Postgres::connect(&server.dsn(), &sim("1")).expect("connects");
+    sink.write_under(Fence { owner: owner.to_owned(), buckets: BUCKETS, leases });
+    sink
+}
+
+/// Makes every lease run out, as time would.
+fn expire(server: &Server) {
+    server.sql("UPDATE shard SET expires = now() - interval '1 second'");
+}
+
+const LONG: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn only_the_holder_writes() {
+    let Some(server) = Server::start() else { return };
+    a_lease_has_one_holder_and_its_fence_grows(&server);
+    a_stale_fence_writes_nothing_of_any_table(&server);
+    what_is_held_enters_beside_what_is_lost(&server);
+    a_take_over_waits_for_a_batch_under_way(&server);
+    the_dead_leave_the_list(&server);
+}
+
+fn a_lease_has_one_holder_and_its_fence_grows(server: &Server) {
+    let (mut a, mut b) = (leases(server, "a", LONG), leases(server, "b", LONG));
+    let btc = shard("BTC/USDT");
+    let first = a.take(&btc).expect("asks").expect("is free");
+    assert_eq!(b.take(&btc).expect("asks"), None, "held by another");
+    assert_eq!(a.renew(std::slice::from_ref(&first)).expect("asks"), std::slice::from_ref(&first));
+    expire(server);
+    assert_eq!(a.renew(std::slice::from_ref(&first)).expect("asks"), [], "what ran out does not come back");
+    let second = b.take(&btc).expect("asks").expect("ran out");
+    assert!(second.fence > first.fence);
+    a.release(std::slice::from_ref(&first)).expect("asks");
+    assert_eq!(a.take(&btc).expect("asks"), None, "an old lease gives back nothing");
+    b.release(std::slice::from_ref(&second)).expect("asks");
+    let third = a.take(&btc).expect("asks").expect("was given back");
+    assert!(third.fence > second.fence);
+    a.release(&[third]).expect("asks");
+}
+
+/// D1: a worker that slept through its lease, or was cut off, writes nothing. No client's clock is asked: this one
+/// believes in its lease without an end.
+fn a_stale_fence_writes_nothing_of_any_table(server: &Server) {
+    let (mut a, mut b) = (leases(server, "a", LONG), leases(server, "b", LONG));
+    let btc = shard("BTC/USDT");
+    let held = a.take(&btc).expect("asks").expect("is free");
+    let mut zombie = sink(server, "a", vec![held]);
+    let batch = |n: u64| Batch {
+        rows: vec![
+            Row::Instrument(Box::new(instrument(
+                i64::try_from(n).expect("small") + 1,
+                10 + i64::try_from(n).expect("small"),
+            ))),
+            Row::Trade(trade("BTC/USDT", n, 1, 1)),
+            Row::BookChange(change("BTC/USDT", 1, n, 1, 1)),
+            Row::Gap(Box::new(gap("BTC/USDT", i64::try_from(n).expect("small"), None))),
+        ],
+        cursors: vec![cursor("BTC/USDT", 1, n)],
+    };
+    let stored = |n: u64| {
+        server.sql(&format!(
+            "SELECT (SELECT count(*) FROM trade WHERE trade_id = '{n}'), (SELECT count(*) FROM book_change WHERE first_seq = {n}),
+               (SELECT count(*) FROM gap WHERE detected_at = {n}), (SELECT count(*) FROM instrument WHERE ts_local = 10 + {n}),
+               (SELECT last_seq FROM stream)"
+        ))
+    };
+    let receipt = zombie.commit(&batch(1)).expect("commits");
+    assert_eq!((receipt.total().new, receipt.total().fenced, &receipt.lost[..]), (4, 0, &[][..]));
+    assert_eq!(stored(1), ["1|1|1|1|1"]);
+    // Run out, though nobody took it.
+    expire(server);
+    let receipt = zombie.commit(&batch(2)).expect("is answered");
+    assert_eq!(
+        (receipt.total(), &receipt.lost),
+        (Counts { fenced: 4, ..Counts::default() }, &vec![btc.clone()])
+    );
+    // Taken by another, who holds it now.
+    let taken = b.take(&btc).expect("asks").expect("ran out");
+    let receipt = zombie.commit(&batch(2)).expect("is answered");
+    assert_eq!(receipt.total(), Counts { fenced: 4, ..Counts::default() });
+    assert_eq!(receipt.of(Table::Stream).fenced, 1);
+    assert_eq!(stored(2), ["0|0|0|0|1"]);
+    let mut heir = sink(server, "b", vec![taken.clone()]);
+    assert_eq!(heir.commit(&batch(2)).expect("commits").total().new, 4);
+    assert_eq!(stored(2), ["1|1|1|1|2"]);
+    // The right fence under a wrong name is no lease either.
+    let receipt = sink(server, "a", vec![taken.clone()]).commit(&batch(3)).expect("is answered");
+    assert_eq!(receipt.total().fenced, 4);
+    b.release(&[taken]).expect("asks");
+}
+
+fn what_is_held_enters_beside_what_is_lost(server: &Server) {
+    let names =
+        ["BTC/USDT", "ETH/USDT", "DOGE/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT", "LTC/USDT", "DOT/USDT"];
+    let kept = shard(names[0]);
+    let other = names.into_iter().find(|name| shard(name) != kept).expect("eight names reach two buckets");
+    let mut a = leases(server, "a", LONG);
+    let lease = a.take(&kept).expect("asks").expect("is free");
+    let mut sink = sink(server, "a", vec![lease.clone()]);
+    let receipt = sink
+        .commit(&rows([
+            Row::Trade(trade(names[0], 500, 1, 1)),
+            Row::Trade(trade(other, 500, 1, 1)),
+            Row::Trade(trade(names[0], 500, 1, 1)),
+        ]))
+        .expect("commits");
+    assert_eq!(receipt.of(Table::Trade), Counts { new: 1, dup: 1, fenced: 1, ..Counts::default() });
+    assert_eq!(receipt.lost, [shard(other)]);
+    a.release(&[lease]).expect("asks");
+}
+
+/// A batch that has begun under a lease ends before the lease changes hands, however long it takes.
+fn a_take_over_waits_for_a_batch_under_way(server: &Server) {
+    let mut a = leases(server, "a", LONG);
+    let mut b = leases(server, "b", LONG);
+    let btc = shard("BTC/USDT");
+    let lease = a.take(&btc).expect("asks").expect("is free");
+    let mut writer = sink(server, "a", vec![lease]);
+    // Holds up the batch after it has looked at its lease: the same key, not yet committed.
+    let psql = |sql: &str| server.sql(sql);
+    std::thread::scope(|scope| {
+        let blocker = scope.spawn(move || {
+            psql(
+                "BEGIN; INSERT INTO trade VALUES ('doex', 'BTC/USDT', '900', '0.01', '1.5', 'sell', 1000000, 1);
+                 SELECT pg_sleep(1.5); ROLLBACK",
+            )
+        });
+        wait_until(
+            server,
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN%' AND wait_event = 'PgSleep'",
+            "1",
+        );
+        let batch = scope.spawn(move || {
+            writer.commit(&rows([Row::Trade(trade("BTC/USDT", 900, 1, 1))])).expect("commits")
+        });
+        wait_until(
+            server,
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'WITH held%' AND wait_event_type = 'Lock'",
+            "1",
+        );
+        expire(server);
+        let taken = b.take(&btc).expect("waits").expect("ran out");
+        let stored = server.sql("SELECT count(*) FROM trade WHERE trade_id = '900'");
+        assert_eq!(stored, ["1"], "the take-over came before the end of a batch that had begun");
+        assert_eq!(batch.join().expect("no panic").of(Table::Trade).new, 1, "it had begun in time");
+        blocker.join().expect("no panic");
+        b.release(&[taken]).expect("asks");
+    });
+}
+
+/// Asks the server until it answers so.
+fn wait_until(server: &Server, sql: &str, answer: &str) {
+    for _ in 0..200 {
+        if server.sql(sql) == [answer] {
+            return;
+        }
+    }
+    panic!("never {answer}: {sql}");
+}
+
+fn the_dead_leave_the_list(server: &Server) {
+    let (mut a, mut b) = (leases(server, "a", LONG), leases(server, "b", LONG));
+    assert_eq!(a.workers().expect("asks"), ["a"]);
+    assert_eq!(b.workers().expect("asks"), ["a", "b"]);
+    server.sql("UPDATE worker SET seen = seen - interval '2 hours' WHERE worker = 'a'");
+    assert_eq!(b.workers().expect("asks"), ["b"]);
+    a.workers().expect("asks");
+    b.leave().expect("asks");
+    assert_eq!(a.workers().expect("asks"), ["a"]);
+}
