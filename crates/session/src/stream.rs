@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use venuekit_book::{Book, Gap, Limits as BookLimits, Linkage, Rules, State};
-use venuekit_types::{Mono, UnixNanos};
+use venuekit_types::{Mono, Price, UnixNanos};
 use venuekit_venue::spec::{PrivateModel, Resync, RowIds, SnapshotSource};
 use venuekit_venue::{Ask, Channel, Fault, Spec, TickerPatch, Topic};
 
@@ -244,6 +244,10 @@ pub(crate) struct Stream {
     pub(crate) topic: Topic,
     pub(crate) line: LineId,
     pub(crate) rule: Rule,
+    /// The price step of its instrument; zero where it names none.
+    pub(crate) tick: Price,
+    /// Whether it was told that its book leaves that step.
+    pub(crate) off_grid_told: bool,
     pub(crate) primary: Option<Feed>,
     pub(crate) shadow: Option<Feed>,
     /// The state as last told.
@@ -282,6 +286,8 @@ impl Stream {
             topic,
             line,
             rule,
+            tick: Price(0),
+            off_grid_told: false,
             primary: None,
             shadow: None,
             told: State::Empty,

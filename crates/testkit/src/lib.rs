@@ -9,10 +9,12 @@
 
 pub mod conformance;
 mod oracle;
+pub mod orders;
+pub mod requests;
 mod rig;
 pub mod scenario;
 mod tweak;
 
 pub use oracle::{Judge, digest};
-pub use rig::{Rig, Watch, Weather};
+pub use rig::{Rig, Sent, Watch, Weather};
 pub use tweak::Tweaked;

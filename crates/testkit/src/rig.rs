@@ -16,7 +16,7 @@ use venuekit_session::{
 };
 use venuekit_sim::{Front, FrontInput, FrontOutput, Request, Response};
 use venuekit_types::{Mono, Now, UnixNanos};
-use venuekit_venue::HttpReply;
+use venuekit_venue::{AskKind, HttpReply};
 
 /// What the link does to everything that crosses it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,9 @@ pub struct Weather {
     pub latency_max: Duration,
     /// Nobody gets through before.
     pub down_until: Option<Mono>,
+    /// Of requests that change something, how many in a thousand suffer on their way, there or back: they are cut off,
+    /// late, truncated, answered by somebody else or answered twice.
+    pub lossy_changes: u32,
 }
 
 impl Default for Weather {
@@ -35,9 +38,13 @@ impl Default for Weather {
             latency_min: Duration::from_millis(2),
             latency_max: Duration::from_millis(30),
             down_until: None,
+            lossy_changes: 0,
         }
     }
 }
+
+/// The longest that a lossy link holds a request or its answer back: more than any order may take.
+const HELD_MAX: Duration = Duration::from_secs(6);
 
 /// Something under way in the link.
 #[derive(Debug)]
@@ -48,7 +55,7 @@ enum Parcel {
     UpPing { conn: ConnId },
     UpPong { conn: ConnId },
     UpClosed { conn: ConnId },
-    Ask { id: RequestId, request: Asked },
+    Ask { id: u64, request: Asked },
     // towards the session
     Opened { conn: ConnId },
     Down { conn: ConnId, bytes: Vec<u8> },
@@ -56,11 +63,13 @@ enum Parcel {
     Closed { conn: ConnId, why: String },
     Answer { id: RequestId, response: Response },
     NoAnswer { id: RequestId },
+    Answered { id: RequestId, status: u16, body: Vec<u8> },
     Persisted { id: PersistId, value: u64 },
 }
 
 #[derive(Debug)]
 struct Asked {
+    kind: AskKind,
     method: &'static str,
     target: String,
     headers: Vec<(Cow<'static, str>, String)>,
@@ -95,6 +104,17 @@ impl Ord for Due {
     }
 }
 
+/// A request as it left.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// When.
+    pub at: Mono,
+    /// What it asked for.
+    pub kind: AskKind,
+    /// Target and body.
+    pub text: String,
+}
+
 /// Watches a run. Every method has a default that does nothing.
 pub trait Watch<F> {
     /// The session said something; the venue's side is as it stands at this instant.
@@ -115,6 +135,8 @@ pub struct Rig<F: Front> {
     pub front: F,
     /// The link.
     pub weather: Weather,
+    /// Nanoseconds that the client's wall clock is ahead of the venue's.
+    pub client_ahead: i64,
     now: Now,
     rng: fastrand::Rng,
     queue: BinaryHeap<Due>,
@@ -125,6 +147,14 @@ pub struct Rig<F: Front> {
     open: BTreeSet<ConnId>,
     /// Connections that the session has given up.
     gone: BTreeSet<ConnId>,
+    /// Sessions that were killed: what they had sent may still arrive, and nothing reaches them.
+    killed: u64,
+    /// What each request under way asks for.
+    kinds: BTreeMap<u64, AskKind>,
+    /// Requests that left a session.
+    requests: Vec<Sent>,
+    /// How each answer that came back began, by status.
+    statuses: BTreeMap<u16, u64>,
     epochs: BTreeMap<StreamId, u64>,
     journal: Vec<Persist>,
     trace: Sha256,
@@ -146,6 +176,7 @@ impl<F: Front> Rig<F> {
             session,
             front,
             weather: Weather::default(),
+            client_ahead: 0,
             now: start,
             rng: fastrand::Rng::with_seed(seed),
             queue: BinaryHeap::new(),
@@ -153,6 +184,10 @@ impl<F: Front> Rig<F> {
             last: BTreeMap::new(),
             open: BTreeSet::new(),
             gone: BTreeSet::new(),
+            killed: 0,
+            kinds: BTreeMap::new(),
+            requests: Vec::new(),
+            statuses: BTreeMap::new(),
             epochs: BTreeMap::new(),
             journal: Vec::new(),
             trace: Sha256::new(),
@@ -183,6 +218,40 @@ impl<F: Front> Rig<F> {
     /// The present.
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// Kills the session's process and starts another in its place. What it had sent goes on to the venue; its
+    /// connections end, and what was coming is lost.
+    pub fn restart(&mut self, session: Session) {
+        self.session = session;
+        self.queue.retain(|due| matches!(due.parcel, Parcel::Ask { .. }));
+        for conn in core::mem::take(&mut self.open) {
+            self.front.handle(self.now, FrontInput::Closed { conn: self.number(u64::from(conn.0)) });
+            self.drain_front();
+        }
+        self.gone.clear();
+        self.last.clear();
+        self.killed += 1;
+    }
+
+    /// The number by which the venue knows a connection or a request of the present session.
+    fn number(&self, own: u64) -> u64 {
+        (self.killed << 32) | own
+    }
+
+    /// The present session's own number for what the venue names; nothing for a killed session's.
+    fn own(&self, number: u64) -> Option<u64> {
+        (number >> 32 == self.killed).then_some(number & u64::from(u32::MAX))
+    }
+
+    /// The requests that left a session, each once for every time it left.
+    pub fn requests(&self) -> &[Sent] {
+        &self.requests
+    }
+
+    /// Answers by status.
+    pub fn statuses(&self) -> &BTreeMap<u16, u64> {
+        &self.statuses
     }
 
     /// What the session wanted kept, besides epochs, in order: durable from the moment it was said.
@@ -248,10 +317,11 @@ impl<F: Front> Rig<F> {
     }
 
     fn give(&mut self, input: Input<'_>) {
+        let now = Now { wall: UnixNanos(self.now.wall.0.saturating_add(self.client_ahead)), ..self.now };
         if let Some((recorder, rows)) = &mut self.tape {
-            rows.push(recorder.input(self.now, &input));
+            rows.push(recorder.input(now, &input));
         }
-        self.session.handle(self.now, input);
+        self.session.handle(now, input);
     }
 
     fn advance(&mut self, to: Mono) {
@@ -305,6 +375,7 @@ impl<F: Front> Rig<F> {
                 Output::Request { id, request, .. } => Said::Ask(
                     id,
                     Asked {
+                        kind: request.kind,
                         method: request.method.as_str(),
                         target: request.target.clone(),
                         headers: request.headers.clone(),
@@ -352,7 +423,22 @@ impl<F: Front> Rig<F> {
             }
             Said::Ask(id, request) => {
                 self.trace.update(request.target.as_bytes());
-                self.post(2, id.0, Parcel::Ask { id, request });
+                if self.requests.len() < SENT_MAX {
+                    let body = String::from_utf8_lossy(&request.body);
+                    let text = format!("{} {body}", request.target);
+                    self.requests.push(Sent { at: self.now.mono, kind: request.kind, text });
+                }
+                let number = self.number(id.0);
+                self.kinds.insert(number, request.kind);
+                let lossy = request.kind.is_change() && self.strikes();
+                match self.rng.u8(0..4) {
+                    // It never arrives, and the sender is told, or not.
+                    0 if lossy => self.post(3, id.0, Parcel::NoAnswer { id }),
+                    1 if lossy => {}
+                    // It arrives late.
+                    2 if lossy => self.post_held(2, id.0, Parcel::Ask { id: number, request }),
+                    _ => self.post(2, id.0, Parcel::Ask { id: number, request }),
+                }
             }
             Said::Persist(id, value) => self.post(4, id.0, Parcel::Persisted { id, value }),
         }
@@ -364,17 +450,17 @@ impl<F: Front> Rig<F> {
         while let Some(out) = self.front.poll() {
             match out {
                 FrontOutput::Accept { conn } => {
-                    let conn = self.conn(conn);
+                    let Some(conn) = self.conn(conn) else { continue };
                     self.open.insert(conn);
                     self.post(1, u64::from(conn.0), Parcel::Opened { conn });
                 }
                 FrontOutput::Refuse { conn, status } => {
-                    let conn = self.conn(conn);
+                    let Some(conn) = self.conn(conn) else { continue };
                     let why = format!("refused with status {status}");
                     self.post(1, u64::from(conn.0), Parcel::Closed { conn, why });
                 }
                 FrontOutput::Send { conn, text } => {
-                    let conn = self.conn(conn);
+                    let Some(conn) = self.conn(conn) else { continue };
                     self.trace.update(&text);
                     if self.received.len() == RECEIVED_MAX {
                         self.received.pop_front();
@@ -384,31 +470,75 @@ impl<F: Front> Rig<F> {
                 }
                 FrontOutput::Ping { conn } => {
                     // The carrier answers by itself.
-                    let conn = self.conn(conn);
+                    let Some(conn) = self.conn(conn) else { continue };
                     self.post(0, u64::from(conn.0), Parcel::UpPong { conn });
                 }
                 FrontOutput::Close { conn, .. } | FrontOutput::Cut { conn } => {
-                    let conn = self.conn(conn);
+                    let Some(conn) = self.conn(conn) else { continue };
                     self.open.remove(&conn);
                     let why = "closed by the venue".to_owned();
                     self.post(1, u64::from(conn.0), Parcel::Closed { conn, why });
                 }
                 FrontOutput::Respond { id, response } => {
                     self.trace.update(&response.body);
-                    self.post(3, id, Parcel::Answer { id: RequestId(id), response });
+                    *self.statuses.entry(response.status).or_default() += 1;
+                    self.bring_back(id, response);
                 }
                 FrontOutput::Abandon { id } => {
-                    self.post(3, id, Parcel::NoAnswer { id: RequestId(id) });
+                    self.kinds.remove(&id);
+                    if let Some(id) = self.own(id) {
+                        self.post(3, id, Parcel::NoAnswer { id: RequestId(id) });
+                    }
                 }
             }
         }
     }
 
-    fn conn(&self, number: u64) -> ConnId {
-        ConnId(u32::try_from(number).expect("the numbers are the session's own"))
+    fn conn(&self, number: u64) -> Option<ConnId> {
+        let own = self.own(number)?;
+        Some(ConnId(u32::try_from(own).expect("the numbers are the session's own")))
+    }
+
+    /// Sends an answer on its way back, or what a lossy link makes of it.
+    fn bring_back(&mut self, number: u64, response: Response) {
+        let kind = self.kinds.remove(&number);
+        let Some(own) = self.own(number) else { return };
+        let id = RequestId(own);
+        let lossy = kind.is_some_and(AskKind::is_change) && self.strikes();
+        match self.rng.u8(0..6) {
+            0 if lossy => self.post(3, own, Parcel::NoAnswer { id }),
+            1 if lossy => {}
+            2 if lossy => self.post_held(3, own, Parcel::Answer { id, response }),
+            3 if lossy => {
+                let body = response.body[..response.body.len() / 2].to_vec();
+                self.post(3, own, Parcel::Answered { id, status: response.status, body });
+            }
+            4 if lossy => {
+                let body = b"<html>bad gateway</html>".to_vec();
+                self.post(3, own, Parcel::Answered { id, status: 502, body });
+            }
+            5 if lossy => {
+                let (status, body) = (response.status, response.body.to_vec());
+                self.post(3, own, Parcel::Answer { id, response });
+                self.post(3, own, Parcel::Answered { id, status, body });
+            }
+            _ => self.post(3, own, Parcel::Answer { id, response }),
+        }
+    }
+
+    /// Whether the link does something to a request, this time.
+    fn strikes(&mut self) -> bool {
+        self.weather.lossy_changes > 0 && self.rng.u32(0..1_000) < self.weather.lossy_changes
     }
 
     // ---- the link ----
+
+    /// As [`Rig::post`], after a hold that has no bound a sender could count on.
+    fn post_held(&mut self, direction: u8, key: u64, parcel: Parcel) {
+        let held = Duration::from_millis(self.rng.u64(0..=u64::try_from(HELD_MAX.as_millis()).unwrap_or(0)));
+        self.last.insert((direction, key), self.now.mono.plus(held));
+        self.post(direction, key, parcel);
+    }
 
     fn post(&mut self, direction: u8, key: u64, parcel: Parcel) {
         let span = self.rng.u64(
@@ -432,31 +562,37 @@ impl<F: Front> Rig<F> {
             }
             Parcel::Open { conn, path } => {
                 let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                let input = FrontInput::Opened { conn: u64::from(conn.0), path: &path, peer };
+                let input = FrontInput::Opened { conn: self.number(u64::from(conn.0)), path: &path, peer };
                 self.front.handle(self.now, input);
                 self.drain_front();
             }
             Parcel::Up { conn, bytes } if self.open.contains(&conn) => {
-                let input = FrontInput::Frame { conn: u64::from(conn.0), data: &bytes, binary: false };
+                let input =
+                    FrontInput::Frame { conn: self.number(u64::from(conn.0)), data: &bytes, binary: false };
                 self.front.handle(self.now, input);
                 self.drain_front();
             }
             Parcel::UpPing { conn } if self.open.contains(&conn) => {
-                self.front.handle(self.now, FrontInput::Ping { conn: u64::from(conn.0) });
+                self.front.handle(self.now, FrontInput::Ping { conn: self.number(u64::from(conn.0)) });
                 self.drain_front();
                 self.post(1, u64::from(conn.0), Parcel::Pong { conn });
             }
             Parcel::UpPong { conn } if self.open.contains(&conn) => {
-                self.front.handle(self.now, FrontInput::Pong { conn: u64::from(conn.0) });
+                self.front.handle(self.now, FrontInput::Pong { conn: self.number(u64::from(conn.0)) });
                 self.drain_front();
             }
             Parcel::UpClosed { conn } => {
                 if self.open.remove(&conn) {
-                    self.front.handle(self.now, FrontInput::Closed { conn: u64::from(conn.0) });
+                    let conn = self.number(u64::from(conn.0));
+                    self.front.handle(self.now, FrontInput::Closed { conn });
                     self.drain_front();
                 }
             }
-            Parcel::Ask { id, .. } if down => self.post(3, id.0, Parcel::NoAnswer { id }),
+            Parcel::Ask { id, .. } if down => {
+                if let Some(own) = self.own(id) {
+                    self.post(3, own, Parcel::NoAnswer { id: RequestId(own) });
+                }
+            }
             Parcel::Ask { id, request } => self.ask(id, &request),
             Parcel::Up { .. } | Parcel::UpPing { .. } | Parcel::UpPong { .. } => {}
             Parcel::Opened { conn } => self.input(conn, Input::Opened { conn }, watch),
@@ -471,6 +607,10 @@ impl<F: Front> Rig<F> {
                 let reply = HttpReply { status: response.status, headers: &headers, body: &response.body };
                 self.tell(Input::Response { id, reply }, watch);
             }
+            Parcel::Answered { id, status, body } => {
+                let reply = HttpReply { status, headers: &[], body: &body };
+                self.tell(Input::Response { id, reply }, watch);
+            }
             Parcel::NoAnswer { id } => self.tell(Input::Failed { id, why: "connection reset" }, watch),
             Parcel::Persisted { id, value } => self.tell(Input::Persisted { id, value }, watch),
         }
@@ -483,7 +623,7 @@ impl<F: Front> Rig<F> {
         }
     }
 
-    fn ask(&mut self, id: RequestId, asked: &Asked) {
+    fn ask(&mut self, id: u64, asked: &Asked) {
         let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
         let headers: Vec<(&str, &str)> =
             asked.headers.iter().map(|(n, v)| (n.as_ref(), v.as_str())).collect();
@@ -495,7 +635,7 @@ impl<F: Front> Rig<F> {
             body: &asked.body,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
-        self.front.handle(self.now, FrontInput::Request { id: id.0, request });
+        self.front.handle(self.now, FrontInput::Request { id, request });
         self.drain_front();
     }
 }

@@ -511,6 +511,10 @@ pub struct Budget {
     pub draws: Draws,
     /// The header that tells what is used, in lower case.
     pub used_header: Option<String>,
+    /// The header that tells what it holds, in lower case.
+    pub limit_header: Option<String>,
+    /// The header that tells what is left, in lower case.
+    pub left_header: Option<String>,
 }
 
 /// Which requests draw on a budget.

@@ -194,6 +194,19 @@ impl Session {
             at,
             received: now.wall,
         }));
+        self.watch_grid(now, id);
+    }
+
+    /// A price between two ticks means that the terms have changed: told once, and the terms read anew.
+    fn watch_grid(&mut self, now: Now, id: StreamId) {
+        let s = &mut self.streams[id.0 as usize];
+        let Some(price) = s.primary.as_ref().and_then(|feed| feed.book.off_grid()) else { return };
+        if core::mem::replace(&mut s.off_grid_told, true) {
+            return;
+        }
+        let product = s.info.product;
+        self.emit(Event::OffGrid { stream: id, price });
+        self.reload_instruments(now, product);
     }
 
     /// Tells the whole book as it stands, under its own epoch: a new connection took over.
@@ -237,9 +250,15 @@ impl Session {
     pub(super) fn on_terms_changed(&mut self, now: Now, product: usize, market: MarketId) {
         self.emit(Event::Instrument { product, market });
         let Some(instrument) = self.products[product].catalog.get(market) else { return };
-        let (price_scale, qty_scale) = (instrument.price_scale, instrument.qty_scale);
+        let (price_scale, qty_scale, tick) = (instrument.price_scale, instrument.qty_scale, instrument.tick);
         for at in 0..self.streams.len() {
             let s = &mut self.streams[at];
+            if s.info.product == product && s.info.market == Some(market) {
+                (s.tick, s.off_grid_told) = (tick, false);
+                for feed in [s.primary.as_mut(), s.shadow.as_mut()].into_iter().flatten() {
+                    feed.book.set_tick(tick);
+                }
+            }
             let same = s.info.price_scale == price_scale && s.info.qty_scale == qty_scale;
             if s.info.product != product || s.info.market != Some(market) || same {
                 continue;

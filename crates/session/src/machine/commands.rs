@@ -8,7 +8,7 @@ use core::time::Duration;
 use venuekit_types::{Mono, Now};
 use venuekit_venue::spec::ClientId;
 use venuekit_venue::{
-    Ask, AskKind, Auth, EventBuf, Fault, FaultKind, Lane, MarketId, NewOrder, OrderRef, Row,
+    Ask, AskKind, Auth, EventBuf, Fault, FaultKind, Lane, MarketId, NewOrder, OrderRef, Row, grid,
 };
 
 use super::{Out, Persisting, Session};
@@ -151,13 +151,15 @@ impl Session {
         if !spec.can(AskKind::Order) {
             return refuse("this product cannot look an order up; a lost answer would stay unknown");
         }
-        match spec.orders.as_ref().map(|orders| orders.client_id) {
-            Some(ClientId::ReturnsOriginal) => refuse(
-                "this venue is asked about an order by sending it again, which this version does not do",
-            ),
-            Some(ClientId::Unique | ClientId::WhileOpen | ClientId::Label) => Ok(()),
-            None => refuse("this product takes no orders"),
+        let Some(rules) = &spec.orders else { return refuse("this product takes no orders") };
+        if rules.client_id == ClientId::ReturnsOriginal {
+            return refuse("this venue is asked about an order by sending it again, which is not done yet");
         }
+        let Some(instrument) = self.products[product].catalog.get(order.market) else {
+            return refuse("the market is not listed; wait for the instruments");
+        };
+        grid::check(order, instrument, rules)
+            .map_err(|error| Done::Rejected(Fault::ours(FaultKind::Rejected, error.to_string())))
     }
 
     fn intent(&self, now: Now, id: CommandId, product: usize, order: &NewOrder) -> Intent {

@@ -474,5 +474,7 @@ fn kind_of(event: &Event) -> &'static str {
 
 /// A book that tracks the same stream on a new connection.
 fn fresh_book(stream: &Stream) -> Book {
-    Book::new(stream.rule.rules)
+    let mut book = Book::new(stream.rule.rules);
+    book.set_tick(stream.tick);
+    book
 }

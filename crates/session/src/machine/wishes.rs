@@ -119,6 +119,7 @@ impl Session {
         };
         let id = StreamId(u32::try_from(self.streams.len()).expect("fewer than 2^32 streams"));
         let instrument = market.and_then(|market| self.products[product].catalog.get(market));
+        let tick = instrument.map(|i| i.tick).unwrap_or_default();
         let info = StreamInfo {
             stream: id,
             product,
@@ -133,7 +134,7 @@ impl Session {
         let room = spec.sockets[socket].limits.max_streams;
         let line = self.line_with_room(product, socket, private, room);
         self.lines[line.0 as usize].streams.push(id);
-        self.streams.push(Stream::new(info.clone(), line, rule, &self.limits));
+        self.streams.push(Stream { tick, ..Stream::new(info.clone(), line, rule, &self.limits) });
         self.products[product].by_topic.insert(topic, id);
         self.emit(Event::Stream(info));
         self.top_up_epochs(id);

@@ -87,8 +87,8 @@ impl Budgets {
                 (Lane::Must | Lane::Poll, Draws::Weight) => budget.capacity.div_ceil(RESERVE),
                 _ => 0,
             };
-            let room = budget.capacity.saturating_sub(reserve).max(1);
             let spent = spent.entry(draw.owner).or_default();
+            let room = spent.capacity.unwrap_or(budget.capacity).saturating_sub(reserve).max(1);
             if let Err(at) = spent.fits(now, budget.window.span(), room, draw.amount) {
                 later = Some(later.map_or(at, |known| known.max(at)));
             }
@@ -128,7 +128,14 @@ impl Budgets {
                 BudgetKey::Pair => continue,
                 _ => Owner::Account,
             };
-            if let Some(used) = number(budget.used_header.as_ref()) {
+            let limit = number(budget.limit_header.as_ref());
+            let left = number(budget.left_header.as_ref());
+            let told = number(budget.used_header.as_ref());
+            let used = told.or_else(|| Some(limit?.saturating_sub(left?)));
+            if let Some(limit) = limit.filter(|&limit| limit > 0) {
+                spent.entry(owner).or_default().capacity = Some(limit);
+            }
+            if let Some(used) = used {
                 spent.entry(owner).or_default().at_least(now, budget.window.span(), used);
             }
         }
@@ -143,6 +150,8 @@ struct Spent {
     /// Requests that are over, oldest first.
     done: VecDeque<(Mono, u32)>,
     total: u32,
+    /// What it holds, where the venue said so.
+    capacity: Option<u32>,
 }
 
 impl Spent {
@@ -199,6 +208,8 @@ mod tests {
             capacity: 40,
             draws: Draws::Weight,
             used_header: Some("x-used".into()),
+            limit_header: Some("x-limit".into()),
+            left_header: Some("x-left".into()),
         }
     }
 
@@ -284,5 +295,16 @@ mod tests {
             assert_eq!(budgets.fits(now, Lane::Order, &request(1), None).is_ok(), fits, "{used}");
         }
         assert!(budgets.fits(now.plus(SPAN), Lane::Order, &request(1), None).is_ok());
+    }
+
+    #[test]
+    fn a_quota_told_by_limit_and_rest_replaces_ours() {
+        let mut budgets = Budgets::default();
+        budgets.add(&[budget(Window::Bucket(SPAN))]);
+        let now = Mono(1);
+        let headers = [("x-limit".to_owned(), "10".to_owned()), ("x-left".to_owned(), "3".to_owned())];
+        budgets.learn(now, &request(1), &HttpReply { status: 200, headers: &headers, body: b"" });
+        assert!(budgets.fits(now, Lane::Order, &request(3), None).is_ok());
+        assert!(budgets.fits(now, Lane::Order, &request(4), None).is_err());
     }
 }

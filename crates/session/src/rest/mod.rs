@@ -310,6 +310,8 @@ mod tests {
             capacity: 20,
             draws: Draws::Weight,
             used_header: None,
+            limit_header: None,
+            left_header: None,
         }]);
         rest
     }

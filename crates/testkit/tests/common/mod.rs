@@ -6,6 +6,7 @@ use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
 use venuekit_testkit::scenario::{SimSeed, Subject};
 
 /// Every subject, by venue.
+#[allow(dead_code, reason = "not every test runs every subject")]
 pub(crate) fn subjects() -> Vec<(&'static str, Subject)> {
     vec![("doex", doex()), ("duedex", duedex())]
 }
@@ -14,7 +15,7 @@ pub(crate) fn doex() -> Subject {
     Subject {
         venue: Arc::new(venuekit_doex::Doex::default()),
         sim: |seed| simulate("doex", seed),
-        credentials: None,
+        credentials: Some(|seed| Keys::from_seed(seed).doex),
         book_stream: |info| {
             let name = format!("{}@depth", info.venue_symbol.to_lowercase());
             let is_spot = info.symbol.as_ref().is_some_and(|symbol| symbol.settle().is_none());

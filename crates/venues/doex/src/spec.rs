@@ -182,6 +182,8 @@ fn budgets(profile: &Profile) -> Vec<Budget> {
         capacity: capacity.get(),
         draws,
         used_header: Some(header.to_ascii_lowercase()),
+        limit_header: None,
+        left_header: None,
     };
     let (facts, headers) = (&profile.budgets, &profile.headers);
     vec![

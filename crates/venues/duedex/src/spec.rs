@@ -91,6 +91,8 @@ pub(crate) fn spec() -> Spec {
             capacity: 300,
             draws: Draws::Weight,
             used_header: None,
+            limit_header: Some("x-rate-limit-limit".to_owned()),
+            left_header: Some("x-rate-limit-remaining".to_owned()),
         }],
         orders: Some(OrderSpec {
             ack: OrderAck::Accepted,

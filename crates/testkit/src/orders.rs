@@ -1,0 +1,356 @@
+//! Orders under loss: what reaches the venue, and what the client makes of it, when answers vanish and processes die.
+//!
+//! One run places intents one after another over a link that cuts, holds, truncates and doubles, kills the process
+//! between the store and the socket and between the socket and the answer, and starts it again from its journal. Then
+//! the venue's own books say who was right.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use venuekit_session::{
+    AskCommand, Command, CommandId, Config, Done, Emission, Event, Input, Intent, Persist, Resolution,
+    Session, Want,
+};
+use venuekit_sim::faults::FaultPlan;
+use venuekit_sim::venue::VenueSim;
+use venuekit_types::{Fixed, Mono, Now, Scale, Side};
+use venuekit_venue::{
+    Ask, AskKind, Channel, ClientIds, DataKind, MarketId, NewOrder, OrderPatch, OrderRef, OrderType, grid,
+};
+
+use crate::rig::{Rig, Watch};
+use crate::scenario::{SimSeed, Subject};
+
+/// How long an outcome may stay unknown while the venue answers.
+pub const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// How one run went.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Orders that were meant.
+    pub intents: u64,
+    /// How they ended, by word.
+    pub ends: BTreeMap<&'static str, u64>,
+    /// Times that the process was killed.
+    pub kills: u64,
+    /// What was wrong.
+    pub wrong: Vec<String>,
+    /// The longest that an outcome was unknown.
+    pub unknown_for: Duration,
+    /// Digest of everything that crossed the link.
+    pub trace: String,
+}
+
+/// What the client knows of one intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Under,
+    /// Ended as unknown, or left over from a killed process, at that time.
+    Unknown(Mono),
+    There,
+    Nowhere,
+}
+
+#[derive(Default)]
+struct Client {
+    outcome: Outcome,
+    /// By command.
+    known: BTreeMap<u64, Known>,
+    /// Open orders by client id, as the private stream tells them.
+    open: BTreeSet<String>,
+    /// Rows of the message that is being told.
+    pending: Vec<OrderPatch>,
+}
+
+impl Client {
+    fn wrong(&mut self, text: String) {
+        self.outcome.wrong.push(text);
+    }
+
+    fn ended(&mut self, now: Now, id: CommandId, word: &'static str, next: Known) {
+        *self.outcome.ends.entry(word).or_default() += 1;
+        let Some(&known) = self.known.get(&id.0) else { return };
+        match (known, next) {
+            (Known::Under, _) => {}
+            (Known::Unknown(since), Known::There | Known::Nowhere) => {
+                let span = now.mono.since(since);
+                self.outcome.unknown_for = self.outcome.unknown_for.max(span);
+                if span > UNKNOWN_FOR {
+                    self.wrong(format!("order {id} was unknown for {span:?}"));
+                }
+            }
+            _ => self.wrong(format!("order {id} ended twice: {known:?}, then {word}")),
+        }
+        self.known.insert(id.0, next);
+    }
+}
+
+impl Watch<VenueSim> for Client {
+    fn event(&mut self, now: Now, emission: Emission<'_>, _: &VenueSim) {
+        match emission.event {
+            Event::Done { id, done } => {
+                let next = match done {
+                    Done::Accepted => Known::There,
+                    Done::Rejected(_) | Done::NotSent(_) => Known::Nowhere,
+                    Done::Unknown(_) => Known::Unknown(now.mono),
+                };
+                self.ended(now, *id, done.as_str(), next);
+            }
+            Event::Resolved { id, outcome } => {
+                let next = match outcome {
+                    Resolution::Found(_) => Known::There,
+                    Resolution::NeverPlaced => Known::Nowhere,
+                };
+                self.ended(now, *id, outcome.as_str(), next);
+            }
+            Event::Order { row, .. } => self.pending.push((**row).clone()),
+            Event::Committed { kind, .. } => {
+                if self.pending.is_empty() && *kind == DataKind::Update {
+                    return;
+                }
+                if *kind == DataKind::Snapshot && !self.is_orders(emission) {
+                    return;
+                }
+                if *kind == DataKind::Snapshot {
+                    self.open.clear();
+                }
+                for row in core::mem::take(&mut self.pending) {
+                    let Some(id) = row.client_order_id.clone() else { continue };
+                    if row.status.is_some_and(venuekit_venue::OrderStatus::is_final) {
+                        self.open.remove(&id);
+                    } else {
+                        self.open.insert(id);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Client {
+    /// Only streams of orders are followed that commit snapshots.
+    fn is_orders(&self, emission: Emission<'_>) -> bool {
+        matches!(emission.event, Event::Committed { wallet: None, .. })
+    }
+}
+
+struct Run<'a> {
+    subject: &'a Subject,
+    dice: fastrand::Rng,
+    rig: Rig<VenueSim>,
+    client: Client,
+    config: Config,
+    product: usize,
+    ids: ClientIds,
+    next: u64,
+    /// Client order ids by command.
+    meant: BTreeMap<u64, (String, MarketId)>,
+}
+
+/// Runs one seed with so many intents in one product.
+pub fn run(subject: &Subject, product: usize, seed: u64, intents: u64) -> Outcome {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let start = Rig::<VenueSim>::epoch();
+    let sim_seed = SimSeed { seed: dice.u64(..), start, rate: 20, history: 16, faults: FaultPlan::default() };
+    let credentials = subject.credentials.map(|make| make(sim_seed.seed));
+    let name = subject.venue.specs()[product].product.clone();
+    let want =
+        |symbol: &str, channel| Want { product: Some(name.clone()), symbol: symbol.to_owned(), channel };
+    let config = Config {
+        wants: vec![want("", Channel::Orders), want("*", Channel::Book)],
+        products: vec![name.clone()],
+        credentials,
+        seed: dice.u64(..),
+        ..Config::default()
+    };
+    let session = Session::new(Arc::clone(&subject.venue), config.clone()).expect("the channels exist");
+    let mut rig = Rig::new(session, (subject.sim)(sim_seed), start, dice.u64(..));
+    rig.weather.latency_max = Duration::from_millis(dice.u64(5..=80));
+    let (client, meant) = (Client::default(), BTreeMap::new());
+    let ids = ClientIds::new(seed);
+    let mut run = Run { subject, dice, rig, client, config, product, ids, next: 0, meant };
+    run.settle();
+    run.rig.weather.lossy_changes = 300;
+    for _ in 0..intents {
+        run.place();
+        if run.dice.u8(0..4) == 0 {
+            run.cancel_one();
+        }
+        match run.dice.u8(0..6) {
+            // Between the store and the socket, or right behind it, or before the answer.
+            0 => run.kill_within(Duration::from_millis(40)),
+            1 => run.kill_within(Duration::from_millis(200)),
+            _ => {
+                let span = Duration::from_millis(run.dice.u64(0..800));
+                run.rig.run_for(span, &mut run.client);
+            }
+        }
+    }
+    run.rig.weather.lossy_changes = 0;
+    run.judge()
+}
+
+impl Run<'_> {
+    /// Waits until orders can be placed and every stream is live.
+    fn settle(&mut self) {
+        let lived = self.rig.run_until(Duration::from_secs(60), &mut self.client, |rig| {
+            rig.session.streams().count() > 1
+                && rig.session.streams().all(|stream| stream.state == venuekit_book::State::Live)
+        });
+        if !lived {
+            self.client.wrong(format!("not live: {:?}", crate::scenario::unhealed(&self.rig)));
+        }
+    }
+
+    fn command(&mut self, ask: Ask) -> u64 {
+        self.next += 1;
+        let id = CommandId(self.next);
+        let command = AskCommand { id, product: self.product, ask, lane: None };
+        self.rig.tell(Input::Command(Command::Ask(Box::new(command))), &mut self.client);
+        self.next
+    }
+
+    fn place(&mut self) {
+        let Some(order) = self.order() else { return };
+        let (id, market) = (order.client_order_id.clone(), order.market);
+        // Known before it is told: its end may come at once.
+        self.client.known.insert(self.next + 1, Known::Under);
+        self.client.outcome.intents += 1;
+        let command = self.command(Ask::Place(Box::new(order)));
+        self.meant.insert(command, (id, market));
+    }
+
+    /// An order that fits its instrument: resting far from the market, or taking from it.
+    fn order(&mut self) -> Option<NewOrder> {
+        let now = self.rig.now();
+        let books: Vec<_> = self
+            .rig
+            .session
+            .streams()
+            .filter(|stream| stream.info.channel == Channel::Book)
+            .filter_map(|stream| {
+                let best = self.rig.session.book(stream.info.stream, now).ok()?.best_bid()?;
+                Some((stream.info.market?, best.price.0))
+            })
+            .collect();
+        let (market, bid) = *self.dice.choice(&books)?;
+        let instrument = self.rig.session.catalog(self.product).get(market)?.clone();
+        let rules = self.subject.venue.specs()[self.product].orders.clone()?;
+        let tick = instrument.tick.0.max(1);
+        let fixed = |mantissa, scale: Scale| Fixed { mantissa, scale };
+        let taking = self.dice.u8(0..4) == 0;
+        let price = if taking { bid + bid / 100 } else { bid - bid / 20 };
+        let step = instrument.step.0.max(1);
+        let mut order = NewOrder {
+            market,
+            client_order_id: self.ids.next_id(),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: None,
+            qty: fixed(step, instrument.qty_scale),
+            price: Some(fixed(price / tick * tick, instrument.price_scale)),
+            stop_price: None,
+            trigger_by: None,
+            post_only: false,
+            reduce_only: false,
+        };
+        for _ in 0..40 {
+            if grid::check(&order, &instrument, &rules).is_ok() {
+                return Some(order);
+            }
+            order.qty.mantissa *= 2;
+        }
+        None
+    }
+
+    /// Cancels an order that was meant, whatever became of it.
+    fn cancel_one(&mut self) {
+        let meant: Vec<_> = self.meant.values().cloned().collect();
+        if let Some((id, market)) = self.dice.choice(&meant).cloned() {
+            self.command(Ask::Cancel { market, order: OrderRef::Client(id) });
+        }
+    }
+
+    /// Kills the process at some instant within a span, and starts it from its journal.
+    fn kill_within(&mut self, span: Duration) {
+        let after = Duration::from_micros(self.dice.u64(0..u64::try_from(span.as_micros()).unwrap_or(1)));
+        self.rig.run_for(after, &mut self.client);
+        let mut left: BTreeMap<u64, Intent> = BTreeMap::new();
+        for step in self.rig.journal() {
+            match step {
+                Persist::Intent { id, intent } => drop(left.insert(id.0, (**intent).clone())),
+                Persist::Settled { id, .. } => drop(left.remove(&id.0)),
+                Persist::Ban(_) | Persist::Epochs { .. } => {}
+            }
+        }
+        let now = self.rig.now();
+        for (id, known) in &mut self.client.known {
+            match *known {
+                // It was never kept, so it never left.
+                Known::Under if !left.contains_key(id) => *known = Known::Nowhere,
+                Known::Under | Known::Unknown(_) => *known = Known::Unknown(now.mono),
+                Known::There | Known::Nowhere => {}
+            }
+        }
+        self.client.outcome.kills += 1;
+        self.client.pending.clear();
+        let config =
+            Config { intents: left.into_values().collect(), seed: self.dice.u64(..), ..self.config.clone() };
+        let session = Session::new(Arc::clone(&self.subject.venue), config).expect("it was made before");
+        self.rig.restart(session);
+        if self.dice.bool() {
+            self.settle();
+        }
+    }
+
+    /// Gives everything time to end, then asks the venue's own books.
+    fn judge(mut self) -> Outcome {
+        self.rig.run_for(Duration::from_secs(12), &mut self.client);
+        self.settle();
+        self.rig.run_for(Duration::from_secs(1), &mut self.client);
+        let mut there: BTreeMap<String, u64> = BTreeMap::new();
+        let mut open: BTreeSet<String> = BTreeSet::new();
+        // The demo account trades by itself too, in every product.
+        let ours: BTreeSet<&str> = self.meant.values().map(|(id, _)| id.as_str()).collect();
+        for order in self.rig.front.account().orders().filter(|order| ours.contains(order.client_id.as_str()))
+        {
+            *there.entry(order.client_id.clone()).or_default() += 1;
+            if order.status.is_open() {
+                open.insert(order.client_id.clone());
+            }
+        }
+        for (command, (id, _)) in &self.meant {
+            let known = self.client.known.get(command).copied();
+            let count = there.get(id).copied().unwrap_or(0);
+            let left = self
+                .rig
+                .requests()
+                .iter()
+                .filter(|sent| sent.kind == AskKind::Place && sent.text.contains(id.as_str()))
+                .count();
+            let fits = match known {
+                Some(Known::There) => count == 1,
+                Some(Known::Nowhere) => count == 0,
+                _ => false,
+            };
+            if !fits {
+                let text =
+                    format!("order {command} ({id}): the client says {known:?}, the venue has {count}");
+                self.client.outcome.wrong.push(text);
+            }
+            if left > 1 {
+                self.client.outcome.wrong.push(format!("order {command} ({id}) left {left} times"));
+            }
+        }
+        let told: BTreeSet<String> =
+            self.client.open.iter().filter(|id| ours.contains(id.as_str())).cloned().collect();
+        if told != open {
+            let text = format!("open at the venue {open:?}, told to the client {told:?}");
+            self.client.outcome.wrong.push(text);
+        }
+        self.client.outcome.trace = self.rig.trace();
+        self.client.outcome
+    }
+}
