@@ -123,7 +123,7 @@ fn measure(name: &str, tls: Option<ServerTls>) {
     let wants = vec![Want::new("BTC/USDT:USDT", Channel::Book)];
     let session = Session::new(Arc::new(DueDex::new()), Config { wants, hosts, ..Config::default() });
     let (marks, mut marked) = mpsc::unbounded_channel();
-    let options = Options { tls: trust, clock };
+    let options = Options { tls: trust, clock, ..Options::default() };
     let host = Count { books: 0, marks };
     let (runner, handle) = Runner::new(session.expect("it fits"), host, options).expect("it runs");
     let running = clients.spawn(runner.run());

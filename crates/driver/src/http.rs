@@ -1,7 +1,9 @@
 //! Requests of a session, on connections of their own: no retries, no redirects, no proxies from the environment.
 //!
 //! What is retried, and after which wait, only the session knows. No error here holds a URL, where a signature stands.
+//! What brings risk to the market goes by [`EntryWire`], through the gate.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -13,11 +15,13 @@ use venuekit_venue::{HttpRequest, Method};
 
 use crate::address::Address;
 use crate::error::chain;
+use crate::gateway::GateCell;
+use crate::gateway::wire::{EntryWire, Failure};
 use crate::net::{Happened, Reply, USER_AGENT};
 use crate::tls::{self, ClientTls, TlsError};
 
 /// Largest answer taken.
-const BODY_MAX: usize = 8 << 20;
+pub(crate) const BODY_MAX: usize = 8 << 20;
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// Longest silence within an answer.
 const READ_WITHIN: Duration = Duration::from_secs(10);
@@ -40,21 +44,31 @@ pub(crate) struct Http {
     tls: ClientTls,
     plain: Client,
     secure: Option<Client>,
+    entries: Arc<EntryWire>,
     happened: mpsc::Sender<Happened>,
     tasks: JoinSet<()>,
 }
 
 impl Http {
-    pub(crate) fn new(tls: ClientTls, happened: mpsc::Sender<Happened>) -> Result<Http, HttpError> {
+    pub(crate) fn new(
+        tls: ClientTls,
+        gate: GateCell,
+        happened: mpsc::Sender<Happened>,
+    ) -> Result<Http, HttpError> {
         let plain = builder(tls::trusting_nobody()?).http1_only().build().map_err(HttpError::Setup)?;
-        Ok(Http { tls, plain, secure: None, happened, tasks: JoinSet::new() })
+        let entries = Arc::new(EntryWire::new(tls.clone(), gate));
+        Ok(Http { tls, plain, secure: None, entries, happened, tasks: JoinSet::new() })
     }
 
-    /// Sends a request; `Answered` or `Failed` follows.
+    /// Sends a request; `Answered`, `Failed` or `Unsent` follows.
     ///
     /// **Errors**: when it cannot be sent at all, and why.
     pub(crate) fn send(&mut self, id: RequestId, origin: &str, request: &HttpRequest) -> Result<(), String> {
         while self.tasks.try_join_next().is_some() {}
+        if request.kind.is_entry() {
+            self.send_entry(id, origin, request);
+            return Ok(());
+        }
         let url = format!("{origin}{}", request.target);
         let address = Address::parse(&url).map_err(|error| error.to_string())?;
         let client = if address.secure { self.secure().map_err(|error| chain(&error))? } else { &self.plain };
@@ -74,6 +88,20 @@ impl Http {
             let _ = happened.send(outcome).await;
         });
         Ok(())
+    }
+
+    fn send_entry(&mut self, id: RequestId, origin: &str, request: &HttpRequest) {
+        let (entries, happened) = (Arc::clone(&self.entries), self.happened.clone());
+        let (origin, request) = (origin.to_owned(), request.clone());
+        self.tasks.spawn(async move {
+            let outcome = match entries.send(&origin, &request).await {
+                Ok(reply) => Happened::Answered { id, reply },
+                Err(Failure::Lost(why)) => Happened::Failed { id, why },
+                Err(Failure::Unsent(why)) => Happened::Unsent { id, why },
+            };
+            // Nobody listens any more when the session has ended.
+            let _ = happened.send(outcome).await;
+        });
     }
 
     /// The client that speaks TLS, made when it is first needed.
@@ -104,7 +132,7 @@ fn builder(tls: rustls::ClientConfig) -> ClientBuilder {
         .timeout(LIVE_WITHIN)
 }
 
-fn method(method: Method) -> reqwest::Method {
+pub(crate) fn method(method: Method) -> reqwest::Method {
     match method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
@@ -115,7 +143,7 @@ fn method(method: Method) -> reqwest::Method {
 }
 
 /// The headers of a request; all but the body's type may hold a key or a signature, and print as such.
-fn headers(request: &HttpRequest) -> Result<HeaderMap, String> {
+pub(crate) fn headers(request: &HttpRequest) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::with_capacity(request.headers.len());
     for (name, value) in &request.headers {
         let known = HeaderName::from_bytes(name.as_bytes());
@@ -187,7 +215,8 @@ mod tests {
     #[tokio::test]
     async fn no_failure_quotes_the_url() {
         let (sender, mut happened) = mpsc::channel(1);
-        let mut http = Http::new(ClientTls::new(), sender).expect("a client");
+        let gate = GateCell::shut(crate::clock::Clock::start());
+        let mut http = Http::new(ClientTls::new(), gate, sender).expect("a client");
         let refused = http.send(RequestId(1), "http://example.com", &request(Vec::new()));
         assert!(refused.as_ref().is_err_and(|why| why.contains("https://")), "{refused:?}");
         // Port 1 of loopback: nothing listens there.

@@ -40,6 +40,7 @@ mod address;
 mod client;
 mod clock;
 mod error;
+pub mod gateway;
 mod http;
 mod net;
 mod run;

@@ -43,6 +43,8 @@ pub(crate) enum Happened {
     Answered { id: RequestId, reply: Reply },
     /// A request was not answered.
     Failed { id: RequestId, why: String },
+    /// A request was stopped before a byte of it left.
+    Unsent { id: RequestId, why: String },
 }
 
 /// An answer to a request.

@@ -16,6 +16,7 @@ use venuekit_venue::HttpReply;
 
 use crate::clock::Clock;
 use crate::error::{StartError, Stopped};
+use crate::gateway::GateCell;
 use crate::http::Http;
 use crate::net::{Happened, Net};
 use crate::socket::{CLOSE_WITHIN, Heard, Said};
@@ -53,12 +54,16 @@ pub struct Options {
     pub tls: ClientTls,
     /// The clock it lives by.
     pub clock: Clock,
+    /// Whether its orders may leave.
+    pub gate: GateCell,
 }
 
 impl Default for Options {
-    /// The machine's authorities, and a clock that starts now.
+    /// The machine's authorities, a clock that starts now, and a gate that lets no order leave: that is what a
+    /// [`crate::gateway::Gateway`] is for.
     fn default() -> Options {
-        Options { tls: ClientTls::new(), clock: Clock::start() }
+        let clock = Clock::start();
+        Options { tls: ClientTls::new(), clock, gate: GateCell::shut(clock) }
     }
 }
 
@@ -122,6 +127,11 @@ impl Handle {
         answered.await.map_err(|_| Stopped)
     }
 
+    /// Whether the session has stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.calls.is_closed()
+    }
+
     async fn call(&self, call: Call) -> Result<(), Stopped> {
         self.calls.send(call).await.map_err(|_| Stopped)
     }
@@ -162,7 +172,7 @@ impl<H: Host> Runner<H> {
             host,
             clock: options.clock,
             net: Net::new(options.tls.clone(), sender.clone()),
-            http: Http::new(options.tls, sender)?,
+            http: Http::new(options.tls, options.gate, sender)?,
             tape: None,
             happened,
             calls: receiver,
@@ -264,6 +274,7 @@ impl<H: Host> Runner<H> {
                 self.feed(now, Input::Response { id, reply });
             }
             Happened::Failed { id, why } => self.feed(now, Input::Failed { id, why: &why }),
+            Happened::Unsent { id, why } => self.feed(now, Input::Unsent { id, why: &why }),
         }
     }
 
@@ -310,7 +321,7 @@ impl<H: Host> Runner<H> {
                 Output::Close { conn, .. } => self.net.close(conn),
                 Output::Request { id, origin, request } => {
                     if let Err(why) = self.http.send(id, origin, request) {
-                        self.found.push_back(Happened::Failed { id, why });
+                        self.found.push_back(Happened::Unsent { id, why });
                     }
                 }
                 Output::Persist { id, what } => {

@@ -13,6 +13,7 @@ use core::fmt;
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
 use venuekit_types::{Mono, Now, UnixNanos};
 
 pub use caps::{Cap, Caps, Day, Entry, Notional};
@@ -47,7 +48,8 @@ impl Mode {
 }
 
 /// Why nothing but cancels may leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Halt {
     /// It has just started.
     StartUp,
@@ -199,7 +201,7 @@ pub enum Happening {
 }
 
 /// What of a gate outlives the process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// Why it was shut, when it was.
     pub halt: Option<Halt>,
@@ -265,6 +267,11 @@ impl Gate {
     pub fn unreadable(caps: Caps, why: impl Into<String>) -> Gate {
         let state = State::Shut(Halt::State(why.into()));
         Gate { state, sweep: 1, outstanding: true, ..Gate::new(caps) }
+    }
+
+    /// Numbers its audit records above those of an earlier run that the state did not know of.
+    pub fn count_from(&mut self, seq: u64) {
+        self.seq = self.seq.max(seq);
     }
 
     /// What is to outlive the process.

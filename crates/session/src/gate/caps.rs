@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use venuekit_types::{Instrument, Mono, Now};
 use venuekit_venue::NewOrder;
 
@@ -45,7 +46,8 @@ pub struct Notional {
 }
 
 /// Which cap was reached, by how much.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cap {
     /// Orders in a second.
     OrdersPerSecond {
@@ -106,7 +108,7 @@ impl fmt::Display for Cap {
 }
 
 /// What a day has used, by asset.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// Days since the epoch, UTC.
     pub number: i64,
