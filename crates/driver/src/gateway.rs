@@ -32,7 +32,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use venuekit_session::gate::{Arm, Caps, Gate, Kept, Mode};
+use venuekit_session::gate::{Arm, ArmError, Caps, Gate, Kept, Mode};
 use venuekit_session::{Config, ConfigError, Session, Want};
 use venuekit_venue::{Channel, Venue};
 
@@ -218,7 +218,11 @@ impl Gateway {
 
     /// A way to speak to it, for as long as it runs.
     pub fn handle(&self) -> GatewayHandle {
-        GatewayHandle { desk: Arc::clone(&self.desk), environment: self.environment.clone() }
+        GatewayHandle {
+            desk: Arc::clone(&self.desk),
+            environment: self.environment.clone(),
+            halt_file: self.paths.halt(),
+        }
     }
 
     /// Serves its socket, which its own user alone can speak to, until it stops.
@@ -290,6 +294,7 @@ impl Drop for Gateway {
 pub struct GatewayHandle {
     desk: Arc<Desk>,
     environment: String,
+    halt_file: PathBuf,
 }
 
 impl GatewayHandle {
@@ -351,7 +356,13 @@ impl GatewayHandle {
         }
         let armed = shared.gate(|gate, now| gate.arm(now, wish));
         shared.note(Note::Wake);
-        armed.map_err(|error| DeskError::new(9, error.to_string()))?;
+        armed.map_err(|error| match error {
+            ArmError::Unverified if self.halt_file.exists() => DeskError::new(
+                9,
+                format!("the halt file {} is there; remove it, then arm again", self.halt_file.display()),
+            ),
+            other => DeskError::new(9, other.to_string()),
+        })?;
         Ok(self.status())
     }
 }

@@ -191,7 +191,8 @@ impl Parts {
                 resume: prepare::of_venue(&resume, &venue.id),
                 credentials: account,
             });
-            let (mut runner, handle) = Runner::new(session, feed, Options { tls: tls.clone(), clock })?;
+            let (mut runner, handle) =
+                Runner::new(session, feed, Options { tls: tls.clone(), clock, ..Options::default() })?;
             if let Some(directory) = &config.tape {
                 let tape = prepare::tape(directory, venue, wants, config.sim.seed, clock)?;
                 // Set once: each venue has a board of its own.

@@ -1,11 +1,16 @@
 //! The commands, one module each.
 
 mod account;
+mod arm;
 mod doctor;
 mod fees;
 mod fills;
+mod gateway;
+mod halt;
+mod home;
 mod ingest;
 mod normalize;
+mod order;
 mod orders;
 mod positions;
 mod reader;
@@ -40,12 +45,16 @@ pub(crate) enum Command {
     Fills(fills::Args),
     Fees(fees::Args),
     Doctor(doctor::Args),
+    Gateway(gateway::Args),
+    Order(order::Args),
+    Halt(halt::Args),
+    Arm(arm::Args),
 }
 
 impl Command {
     /// Whether it is asked for its output alone, so that only warnings belong beside it.
     pub(crate) fn is_quiet(&self) -> bool {
-        !matches!(self, Command::Ingest(_) | Command::Sim(_))
+        !matches!(self, Command::Ingest(_) | Command::Sim(_) | Command::Gateway(_))
     }
 
     /// Does it; `screen` is standard error, where that is a terminal.
@@ -63,6 +72,10 @@ impl Command {
             Command::Fills(args) => fills::run(args),
             Command::Fees(args) => fees::run(args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Gateway(args) => gateway::run(args),
+            Command::Order(args) => order::run(args),
+            Command::Halt(args) => halt::run(args),
+            Command::Arm(args) => arm::run(args),
         }
     }
 }

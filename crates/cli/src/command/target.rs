@@ -19,7 +19,7 @@ use crate::fronts::{Fronts, Serving};
 pub(crate) const SIM: &str = "sim";
 
 /// Where a command's venues are.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Where {
     /// A venue; may be repeated. All of them when absent.
     #[arg(short = 'v', long = "venue", value_name = "VENUE", value_delimiter = ',', value_parser = words::venue)]

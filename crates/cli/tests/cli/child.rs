@@ -27,6 +27,12 @@ impl Run {
         Run::spawn(venuekit(args).stdout(Stdio::piped()))
     }
 
+    /// Runs it in an environment that holds these variables alone.
+    pub(crate) fn start_with(args: &[&str], env: &[(String, String)]) -> Run {
+        let env = env.iter().map(|(name, value)| (name, value));
+        Run::spawn(venuekit(args).envs(env).stdout(Stdio::piped()))
+    }
+
     /// Runs it on a terminal, whose other end is given too.
     pub(crate) fn on_terminal(args: &[&str], size: Winsize) -> (Run, File) {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");

@@ -1,6 +1,7 @@
 //! The binary as its users run it: every command, on loopback, in an environment that holds nothing.
 
 mod child;
+mod gateway;
 mod ingest;
 mod replay;
 mod sign;

@@ -18,6 +18,13 @@ fn every_command_helps_with_examples_that_name_it() {
         &["sign"],
         &["sign", "--venue", "doex", "challenge"],
         &["sign", "--venue", "doex", "request"],
+        &["gateway"],
+        &["halt"],
+        &["arm"],
+        &["order", "place"],
+        &["order", "cancel"],
+        &["order", "status"],
+        &["order", "open"],
     ];
     let (_, overview, _) = run(&["--help"]);
     for command in commands {
