@@ -43,6 +43,7 @@ pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, R
 pub use shard::{Shard, assign};
 pub use sink::{Counts, Receipt, Refused, Resume, Sink, SinkError, Why};
 pub use sqlite::{
-    Damage, MarketCounts, OpenError, OpenMode, Reader, Sqlite, StoredChange, StoredTrade, Verdict,
+    Damage, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Sqlite, StoredChange,
+    StoredTrade, Trimmed, Verdict,
 };
 pub use world::World;

@@ -1,5 +1,6 @@
 //! The server sink against a real server: the same promises as the embedded one, and those that a server adds.
 #![cfg(all(unix, feature = "postgres"))]
+#![allow(clippy::disallowed_methods, reason = "how long a refusal takes is measured")]
 
 mod common;
 #[path = "common/server.rs"]

@@ -5,6 +5,7 @@
 
 mod checksum;
 mod open;
+mod outbox;
 mod read;
 mod schema;
 mod verify;
@@ -16,7 +17,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
 
+use venuekit_types::UnixNanos;
+
 pub use open::{OpenError, OpenMode};
+pub use outbox::{Outbox, RelayError, Relayed, Trimmed};
 pub use read::{MarketCounts, Reader, StoredChange, StoredTrade};
 pub use verify::{Damage, Verdict};
 
@@ -39,6 +43,18 @@ impl Sqlite {
     pub fn open(path: &Path, world: &World, mode: OpenMode) -> Result<Sqlite, OpenError> {
         let (conn, set_aside) = open::open(path, world, mode)?;
         Ok(Sqlite { conn, text: write::Buffers::default(), path: path.to_path_buf(), set_aside })
+    }
+
+    /// Takes away some of the oldest market data while the rows take up more than `bytes_max`, in a step small
+    /// enough to stand between two commits; `now` names the gaps that it leaves.
+    ///
+    /// What every [`Outbox`] has handed on goes first. Then goes what still waits, each stretch named by a gap row
+    /// with the cause `shed`, which is handed on in turn. Instruments and gaps stay. A file keeps its size on disk:
+    /// room is used again, not given back.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn trim(&mut self, bytes_max: u64, now: UnixNanos) -> Result<Trimmed, SinkError> {
+        outbox::trim(&mut self.conn, &mut self.text, bytes_max, now)
     }
 
     /// The file it writes to.

@@ -136,6 +136,14 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     Ok(conn)
 }
 
+/// A connection that writes little, beside a sink that has opened the file and made it ours.
+pub(super) fn open_beside(path: &Path) -> Result<Connection, OpenError> {
+    drop(open_for_reading(path)?);
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.pragma_update(None, "synchronous", "NORMAL").map_err(|source| engine(path, source))?;
+    Ok(conn)
+}
+
 fn connect_for_writing(path: &Path) -> Result<Connection, OpenError> {
     let io = |source| OpenError::Io { path: path.into(), source };
     if !private::create(path).map_err(io)? {

@@ -264,6 +264,6 @@ fn levels<'a>(row: &'a Row<'_>, column: usize) -> Result<Vec<(&'a str, &'a str)>
 }
 
 /// Content that this crate never writes.
-fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> SinkError {
+pub(super) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> SinkError {
     SinkError::Corrupt(Box::new(error))
 }
