@@ -1,5 +1,5 @@
 //! Other people's order books beside ours, in one run: builds xtask/peers, runs each engine in a process of its own,
-//! in turns, and prints a table or lines of JSON.
+//! in turns, and prints a table, with the longest parse of a hostile frame below, or lines of JSON.
 //!
 //! The engines take turns, so that a slow minute of the machine falls on all of them. It measures and asserts
 //! nothing.
@@ -90,6 +90,9 @@ pub(crate) fn run(json: bool, rounds: usize) -> Result<()> {
                 );
             }
         }
+    }
+    if !json {
+        pass_through(&mut binary("parse-worst"))?;
     }
     Ok(())
 }
