@@ -22,6 +22,10 @@
 //!
 //! It refuses: sockets, clocks, threads, and anything of the code that it judges: no book, no session, no adapter.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod candles;
 mod doex;
 mod duedex;

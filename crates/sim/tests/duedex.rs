@@ -577,3 +577,63 @@ fn tickers_and_candles_over_rest() {
         r#"{"s":"error"}"#
     );
 }
+
+/// What is done over REST is told by all four private channels, and merges to what REST says afterwards.
+#[test]
+fn the_feed_tells_what_rest_has_done() {
+    let mut rig = Rig::quiet();
+    let conn = open(&mut rig);
+    assert!(log_in(&mut rig, conn, &keys()));
+    subscribe(&mut rig, conn, ALL_PRIVATE);
+    let told = |rig: &mut Rig| -> BTreeMap<String, Value> {
+        let messages = rig.take_json(conn).into_iter().filter(|message| message["type"] == "update");
+        messages.map(|message| (stream_of(&message).0, message["data"].clone())).collect()
+    };
+    rig.take(conn);
+    let body = r#"{"instrument":"BTCUSDT","clientOrderId":"c","type":"limit","side":"long","price":"10000.00","size":50}"#;
+    let placed = rig.duedex_data("POST", "/v1/order", body);
+    let first = told(&mut rig);
+    assert_eq!(first["orders"], serde_json::json!([placed]), "an insert is whole");
+    assert_eq!(first["positions"][0]["buyOrderMargin"], "0.5000");
+    assert_eq!(first["margins"][0]["orderMargin"], "0.5000");
+    assert!(!first.contains_key("executions"));
+    rig.pass_ms(7);
+    let patch = r#"{"instrument":"BTCUSDT","clientOrderId":"c","price":"10100.00"}"#;
+    rig.duedex_data("PATCH", "/v1/order", patch);
+    let id = &placed["orderId"];
+    assert_eq!(
+        told(&mut rig)["orders"],
+        serde_json::json!([{"instrument": "BTCUSDT", "orderId": id, "clientOrderId": "c", "price": "10100.00",
+            "notionalValue": "50.5000", "status": "new", "fillPrice": "0.00", "filledSize": 0,
+            "accumulatedFees": "0.0000", "updateTime": "2023-11-14T22:13:20.007Z"}])
+    );
+    rig.duedex_data("DELETE", "/v1/order", r#"{"instrument":"BTCUSDT","clientOrderId":"c"}"#);
+    let last = told(&mut rig);
+    assert_eq!(
+        (&last["orders"][0]["status"], &last["margins"][0]["orderMargin"]),
+        (&"cancelled".into(), &"0.0000".into())
+    );
+
+    let market = r#"{"instrument":"BTCUSDT","type":"market","side":"short","size":40}"#;
+    let placed = rig.duedex_data("POST", "/v1/order", market);
+    let filled = told(&mut rig);
+    assert_eq!(
+        (&filled["orders"][0]["status"], &filled["orders"][0]["filledSize"]),
+        (&"filled".into(), &40.into())
+    );
+    let executions = filled["executions"].as_array().expect("rows");
+    let size: i64 = executions.iter().filter_map(|row| row["executionSize"].as_i64()).sum();
+    assert!(size == 40 && executions.iter().all(|row| row["orderId"] == placed["orderId"]));
+    assert_eq!(executions.last().map(|row| &row["orderSizeLeft"]), Some(&0.into()));
+    assert_eq!(filled["positions"][0]["quantity"], -40);
+    let rest = rig.duedex_data("GET", "/v1/margin/USDT", "");
+    assert_eq!(
+        (&filled["margins"][0]["available"], &filled["margins"][0]["realisedPnl"]),
+        (&rest["available"], &rest["realisedPnl"])
+    );
+    // A key that is taken away takes its connection with it.
+    let now = rig.now;
+    assert!(rig.sim.venue_mut("duedex").expect("a venue").revoke_key(now, &keys().key));
+    rig.drain();
+    assert_eq!(rig.ends.get(&conn), Some(&End::Closed(None)));
+}

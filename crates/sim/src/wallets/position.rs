@@ -180,8 +180,11 @@ impl Account {
     /// True when the position in a market has only its maintenance margin left at the mark.
     pub fn must_be_liquidated(&self, market: usize, marks: &[i64]) -> bool {
         let position = &self.positions[market];
+        if position.qty == 0 {
+            return false;
+        }
         let loss = -position.unrealised(&self.specs[market], marks[market]);
-        position.qty != 0 && loss > Decimal::ZERO && loss >= self.cushion(market, self.rates(market).1, marks)
+        loss > Decimal::ZERO && loss >= self.cushion(market, self.rates(market).1, marks)
     }
 
     /// Says whether the account can pay for an order that costs at most `cost` (as [`Spec::value`] reckons).
