@@ -30,7 +30,7 @@ pub use movements::MoveDenied;
 pub use trading::Denied;
 
 /// Trades kept per market for those who ask for the past.
-pub const TRADES_MAX: usize = 10_000;
+pub const TRADES_MAX: usize = 20_000;
 
 /// How far the schedule may fall behind before it skips what it cannot catch up with.
 const LAG_MAX: Duration = Duration::from_secs(1);
