@@ -1,5 +1,6 @@
 //! The binary as its users run it: every command, on loopback, in an environment that holds nothing.
 
+mod account;
 mod child;
 mod gateway;
 mod ingest;
