@@ -39,7 +39,8 @@ pub(crate) struct Rule {
     pub(crate) resync: Resync,
     /// Silence after which it is probed; nothing when it may rightly stay silent.
     pub(crate) deadline: Option<Duration>,
-    pub(crate) rest_depth: u32,
+    /// Levels a side that a snapshot can be asked for, cheapest first.
+    pub(crate) rest_depths: Vec<u32>,
     pub(crate) ids: RowIds,
 }
 
@@ -62,13 +63,13 @@ impl Rule {
                 }
             };
             let deadline = Some(data_deadline(book.usual_gap));
-            let rest_depth = book.rest_depth;
+            let rest_depths = book.rest_depths.clone();
             return Some(Rule {
                 rules,
                 start,
                 resync: book.resync,
                 deadline,
-                rest_depth,
+                rest_depths,
                 ids: RowIds::Opaque,
             });
         }
@@ -91,7 +92,7 @@ impl Rule {
             start,
             resync: channel.resync,
             deadline: channel.usual_gap.map(data_deadline),
-            rest_depth: 0,
+            rest_depths: Vec::new(),
             ids: channel.ids,
         })
     }
@@ -105,6 +106,14 @@ impl Rule {
     pub(crate) fn notices_loss(&self) -> bool {
         self.rules.linkage.sees_holes() || self.ids == RowIds::Contiguous
     }
+}
+
+/// The depth to ask a snapshot for: the first that leaves room for a book that had so many levels to have grown by a
+/// quarter.
+pub(crate) fn snapshot_depth(depths: &[u32], levels: u32) -> u32 {
+    let most = depths.last().copied().unwrap_or_default();
+    let room = levels.saturating_add(levels / 4).saturating_add(1);
+    depths.iter().copied().find(|depth| *depth > room).unwrap_or(most)
 }
 
 /// Liveness is data per channel: 20 usual gaps, within 10 to 30 seconds.
@@ -270,6 +279,8 @@ pub(crate) struct Stream {
     pub(crate) silences: u32,
     pub(crate) resync_backoff: Backoff,
     pub(crate) resyncs_since_health: u32,
+    /// Levels of the longer side of the last snapshot; zero before the first.
+    pub(crate) levels: u32,
     pub(crate) trades: Trades,
     pub(crate) pages: u32,
     pub(crate) ticker: Option<TickerPatch>,
@@ -291,6 +302,7 @@ impl Stream {
             primary: None,
             shadow: None,
             told: State::Empty,
+            levels: 0,
             gap: None,
             open_gap: None,
             epochs: EpochPool::default(),
@@ -337,5 +349,20 @@ impl Stream {
     /// The state it is in, whatever was told.
     pub(crate) fn state(&self) -> State {
         self.primary.as_ref().map_or(State::Empty, |feed| feed.book.state())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_asked_for_as_deep_as_the_book_may_be_and_no_deeper() {
+        let depths = [100, 500, 1_000];
+        let asked = |levels| snapshot_depth(&depths, levels);
+        assert_eq!([asked(0), asked(78), asked(79)], [100, 100, 500]);
+        // One that came full is asked for at the next depth, and the last is the last.
+        assert_eq!([asked(100), asked(500), asked(1_000)], [500, 1_000, 1_000]);
+        assert_eq!(snapshot_depth(&[], 7), 0);
     }
 }

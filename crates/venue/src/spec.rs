@@ -217,8 +217,9 @@ pub struct BookSpec {
     pub depths: Vec<u32>,
     /// Depth to trim to after each message.
     pub trim: Option<u32>,
-    /// Levels a side to ask a REST snapshot for.
-    pub rest_depth: u32,
+    /// Levels a side that a REST snapshot can be asked for, cheapest first. It is asked for at the first that should
+    /// hold the whole book, and at the next when it comes full.
+    pub rest_depths: Vec<u32>,
     /// The median gap between messages, from which the data deadline follows.
     pub usual_gap: Duration,
 }

@@ -107,7 +107,8 @@ fn each_cell_and_each_sum_is_the_simulators_own_to_the_last_digit() {
                     assert_eq!(line["complete"], true);
                     let mut sum = [Decimal::ZERO; 3];
                     for cell in line["cells"].as_array().expect("cells") {
-                        let of = ["total", "borrowed", "interest"].map(|name| decimal(&cell["amounts"][name]));
+                        let of =
+                            ["total", "borrowed", "interest"].map(|name| decimal(&cell["amounts"][name]));
                         let text = |name: &str| cell[name].as_str().expect("text").to_owned();
                         assert_eq!((text("venue"), &cell["asset"]), (venue.to_owned(), &line["asset"]));
                         let known = cells.insert((text("wallet"), text("asset")), of);
@@ -156,7 +157,18 @@ fn a_key_that_is_refused_ends_with_three_and_is_not_quoted() {
     for venue in ["doex", "duedex"] {
         let (key, secret) = served.demo(venue);
         // Another secret of the same form.
-        let wrong: String = secret.chars().map(|c| if c == 'A' { 'B' } else if c == 'B' { 'A' } else { c }).collect();
+        let wrong: String = secret
+            .chars()
+            .map(|c| {
+                if c == 'A' {
+                    'B'
+                } else if c == 'B' {
+                    'A'
+                } else {
+                    c
+                }
+            })
+            .collect();
         let wrong = if wrong == secret { secret.replacen('c', "d", 1) } else { wrong };
         let (code, _, err) = served.run(venue, &key, &wrong, &["account"]);
         assert_eq!(code, Some(3), "{err}");
@@ -196,7 +208,10 @@ fn a_venues_json_becomes_the_common_one_without_a_network() {
     assert_eq!(code, Some(0), "{err}");
     let shown: Value = serde_json::from_str(&out).expect("JSON");
     let row = &shown["rows"][0];
-    assert_eq!((&row["wallet"], &row["free"], &row["locked"]), (&"spot".into(), &"1.5".into(), &"0.25".into()));
+    assert_eq!(
+        (&row["wallet"], &row["free"], &row["locked"]),
+        (&"spot".into(), &"1.5".into(), &"0.25".into())
+    );
     // A row that makes no sense is named, and the others count.
     let body = r#"{"code":0,"data":[{"currency":"BTC","available":"1","orderMargin":"0","positionMargin":"0","realisedPnl":"0","unrealisedPnl":"0"},{"currency":7}]}"#;
     let (code, out, err) = normalize(&["--venue", "duedex", "--what", "balances"], body);
@@ -204,7 +219,8 @@ fn a_venues_json_becomes_the_common_one_without_a_network() {
     assert!(err.contains("left out"), "{err}");
     assert_eq!(serde_json::from_str::<Value>(&out).expect("JSON")["rows"].as_array().map(Vec::len), Some(1));
     // A refusal of the venue is one here.
-    let (code, _, err) = normalize(&["--venue", "duedex", "--what", "balances"], r#"{"code":5005,"message":"no"}"#);
+    let (code, _, err) =
+        normalize(&["--venue", "duedex", "--what", "balances"], r#"{"code":5005,"message":"no"}"#);
     assert_eq!(code, Some(3), "{err}");
     let (code, _, err) = normalize(&["--venue", "duedex", "--what", "deposits"], "{}");
     assert_eq!(code, Some(2), "{err}");

@@ -8,7 +8,7 @@ use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, La
 use super::Session;
 use crate::io::{StreamId, Timer};
 use crate::rest::{Job, Purpose};
-use crate::stream::{Start, Which};
+use crate::stream::{Start, Which, snapshot_depth};
 
 /// Trades asked for in one page.
 const TRADES_PAGE: u32 = 500;
@@ -27,7 +27,7 @@ impl Session {
     /// Asks for a book snapshot for one feed, unless that is under way.
     pub(super) fn fetch_depth(&mut self, now: Now, id: StreamId, which: Which) {
         let s = self.stream(id);
-        let (product, levels) = (s.info.product, s.rule.rest_depth);
+        let (product, levels) = (s.info.product, snapshot_depth(&s.rule.rest_depths, s.levels));
         let Some(market) = s.info.market else { return };
         let Some(conn) = s.feed(which).filter(|feed| feed.fetch.is_none()).map(|feed| feed.conn) else {
             return;
@@ -66,7 +66,8 @@ impl Session {
 
     pub(super) fn probe_depth(&mut self, _now: Now, id: StreamId) {
         let s = self.stream(id);
-        let (product, levels) = (s.info.product, s.rule.rest_depth);
+        // The number is all that is looked at.
+        let (product, levels) = (s.info.product, s.rule.rest_depths.first().copied().unwrap_or_default());
         if let Some(market) = s.info.market {
             let _ = self.request(product, Lane::Must, Ask::Depth { market, levels }, Purpose::ProbeDepth(id));
         }
@@ -79,6 +80,15 @@ impl Session {
             let ask = Ask::Trades { market, from, limit: 1 };
             let _ = self.request(product, Lane::Must, ask, Purpose::ProbeTrades(id));
         }
+    }
+
+    /// Whether a snapshot came full at a depth below the most, so that it may lack levels: it is asked for deeper.
+    fn is_cut(&mut self, id: StreamId, job: &Job, update: &venuekit_book::Update<'_>) -> bool {
+        let longer = update.bids.len().max(update.asks.len());
+        let s = self.stream(id);
+        s.levels = u32::try_from(longer).unwrap_or(u32::MAX);
+        let most = s.rule.rest_depths.last().copied().unwrap_or_default();
+        matches!(job.ask, Ask::Depth { levels, .. } if levels < most && longer >= levels as usize)
     }
 
     // ---- answers ----
@@ -98,6 +108,10 @@ impl Session {
                         && let Body::Book(body) = &data.body
                     {
                         let update = buf.update(data.ids, body);
+                        if self.is_cut(id, job, &update) {
+                            self.fetch_depth(now, id, which);
+                            return;
+                        }
                         self.on_snapshot(now, id, which, data.at, &update);
                         self.try_switch(now, id);
                         return;

@@ -65,7 +65,7 @@ fn spec(profile: &Profile, product: usize) -> Spec {
             resync: Resync::Refetch,
             depths: Vec::new(),
             trim: None,
-            rest_depth: profile.book.rest_depth.get(),
+            rest_depths: profile.rest_depths(),
             usual_gap: millis(profile.book.usual_gap_ms),
         }],
         channels: channels(profile, futures),

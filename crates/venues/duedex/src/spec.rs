@@ -74,7 +74,7 @@ pub(crate) fn spec() -> Spec {
             resync: Resync::Resubscribe,
             depths: Vec::new(),
             trim: None,
-            rest_depth: 0,
+            rest_depths: Vec::new(),
             usual_gap: Duration::from_secs(1),
         }],
         channels: CHANNELS[1..].iter().map(|&(channel, name)| stepped(channel, name)).collect(),

@@ -292,6 +292,13 @@ impl Profile {
         Interval::ALL.into_iter().find(|&interval| self.interval(interval) == word)
     }
 
+    /// The depths at which a snapshot gets dearer, up to the one that holds a whole book.
+    pub(crate) fn rest_depths(&self) -> Vec<u32> {
+        let most = self.book.rest_depth.get();
+        let limits = self.book.weights.iter().map(|(limit, _)| *limit);
+        limits.filter(|limit| *limit < most).chain([most]).collect()
+    }
+
     /// The levels the venue would give, at most as many as asked for, and what that weighs.
     pub(crate) fn depth(&self, levels: u32) -> (u32, u32) {
         let weights = &self.book.weights;

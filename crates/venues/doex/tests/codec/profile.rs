@@ -38,7 +38,7 @@ fn the_specs_follow_from_it() {
         assert_eq!(user.carries.len(), private);
         assert!(user.carries.iter().all(|channel| channel.is_private()));
         assert_eq!(spec.channel(Channel::Trades).expect("offered").ids, RowIds::Contiguous);
-        assert_eq!(spec.books[0].rest_depth, 1000);
+        assert_eq!(spec.books[0].rest_depths, [100, 500, 1000]);
         assert_eq!(spec.budgets[0].used_header.as_deref(), Some("x-doex-used-weight-1m"));
         // Every channel that a socket carries has a rule, and the other way round.
         for channel in spec.sockets.iter().flat_map(|socket| &socket.carries) {
