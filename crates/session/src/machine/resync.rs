@@ -227,7 +227,14 @@ impl Session {
         if s.stopped.is_some() || s.primary.as_ref().is_none_or(|feed| feed.is_live()) {
             return;
         }
-        if let Some(feed) = s.primary.as_mut() {
+        // What waits for its budget, or is under way, has a deadline of its own: asking again would only double it.
+        if let Some(fetch) = s.primary.as_ref().and_then(|feed| feed.fetch)
+            && self.rests.iter().any(|rest| rest.holds(fetch))
+        {
+            self.timers.set(Timer::Live(id), now.mono.plus(self.limits.live_within));
+            return;
+        }
+        if let Some(feed) = self.stream(id).primary.as_mut() {
             feed.fetch = None;
         }
         self.resync_feed(now, id, Which::Primary);

@@ -214,6 +214,11 @@ impl Rest {
         wake.map_or(Next::Idle, Next::WaitUntil)
     }
 
+    /// Whether a request waits here or is under way.
+    pub(crate) fn holds(&self, id: RequestId) -> bool {
+        self.has(id) || self.lanes.iter().flatten().any(|job| job.id == id)
+    }
+
     /// Whether a job was sent and not settled.
     pub(crate) fn has(&self, id: RequestId) -> bool {
         self.in_flight.contains_key(&id)
