@@ -90,7 +90,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     ];
     let depth = prop_oneof![3 => Just(None), 1 => (20_u32..40).prop_map(Some)];
     let checksum = prop_oneof![3 => Just(Checksum::None), 1 => Just(Checksum::Crc32Fixed { levels: 3 })];
-    (linkage, depth, checksum, 30_usize..60).prop_map(|(linkage, depth, checksum, levels_per_side)| Rules {
+    (linkage, depth, checksum, 25_usize..35).prop_map(|(linkage, depth, checksum, levels_per_side)| Rules {
         depth,
         checksum,
         limits: Limits { levels_per_side, ..Limits::default() },
