@@ -97,6 +97,11 @@ impl Rows {
         Ok(patch)
     }
 
+    /// Whether a fill was seen.
+    pub(crate) fn knows(&self, fill: &Fill) -> bool {
+        self.fills.contains(&(fill.market, fill.fill_id.clone()))
+    }
+
     /// Whether a fill is seen for the first time.
     pub(crate) fn is_new(&mut self, fill: &Fill) -> bool {
         let key = (fill.market, fill.fill_id.clone());

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use venuekit_types::Now;
+use venuekit_venue::Auth;
 
 use crate::command::Command;
 use crate::io::{ConnId, Input, Output};
@@ -35,7 +36,8 @@ pub struct Recorder {
     urls: BTreeMap<ConnId, String>,
     /// Connections that sent something the redactor changed: what comes back on them may be private.
     private: BTreeSet<ConnId>,
-    requests: BTreeMap<u64, (String, &'static str)>,
+    /// URL and method of each request under way, and whether its answer may be private.
+    requests: BTreeMap<u64, (String, &'static str, bool)>,
 }
 
 impl Recorder {
@@ -80,7 +82,10 @@ impl Recorder {
                 let mut row = Row::new(Kind::Http, format!("http.{id}"), now, reply.body);
                 row.status = Some(reply.status);
                 row.headers = self.redactor.headers(reply.headers);
-                if let Some((url, method)) = self.requests.remove(&id.0) {
+                if let Some((url, method, private)) = self.requests.remove(&id.0) {
+                    if private {
+                        row.data = self.redactor.message(reply.body);
+                    }
                     row.url = Some(url);
                     row.method = Some(method.to_owned());
                 }
@@ -134,7 +139,7 @@ impl Recorder {
             }
             Output::Request { id, origin, request } => {
                 let url = format!("{origin}{}", self.redactor.url(&request.target));
-                self.requests.insert(id.0, (url, request.method.as_str()));
+                self.requests.insert(id.0, (url, request.method.as_str(), request.auth != Auth::None));
                 None
             }
             Output::Ping { .. } | Output::Persist { .. } | Output::Emit(_) | Output::Wait(_) => None,

@@ -301,10 +301,19 @@ const ALLOWED: &[&str] = &[
     "x-rate-limit-reset",
 ];
 
+/// Letters and digits from which on a part of a path is taken for a token.
+const TOKEN_LEN: usize = 24;
+
 impl Redactor {
     /// A redactor that knows no secret yet.
     pub fn new() -> Redactor {
         Redactor::default()
+    }
+
+    /// Whether a part of a path was seen as a secret, or looks like one.
+    fn is_token(&self, part: &str) -> bool {
+        let looks = part.len() >= TOKEN_LEN && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        looks || self.known.contains_key(part)
     }
 
     /// The stable name of a value.
@@ -325,9 +334,15 @@ impl Redactor {
         }
     }
 
-    /// The target of a request: path kept, query through the allow-list.
+    /// The target of a request: path kept but for tokens in it, query through the allow-list.
     pub fn url(&mut self, url: &str) -> String {
-        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+        let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+        let parts: Vec<String> = path
+            .split('/')
+            .map(|part| if self.is_token(part) { self.name(part) } else { part.to_owned() })
+            .collect();
+        let path = parts.join("/");
+        let Some(query) = query else { return path };
         let pairs: Vec<String> = query
             .split('&')
             .map(|pair| match pair.split_once('=') {
@@ -402,6 +417,9 @@ mod tests {
         let name = String::from_utf8(listen).expect("JSON");
         let name = name.split('"').nth(3).expect("the value").to_owned();
         assert_eq!(url, format!("/ws?listenKey={name}&symbol=BTCUSDT"));
+        assert_eq!(redactor.url("wss://x.test/ws/canary-listen"), format!("wss://x.test/ws/{name}"));
+        let unseen = redactor.url("/ws/0123456789abcdefABCDEF0123456789?a=1");
+        assert!(!unseen.contains("0123456789abcdef") && redactor.url("/v1/orders/all") == "/v1/orders/all");
         assert!(!String::from_utf8_lossy(&redactor.message(b"canary bare text")).contains("canary"));
         let headers =
             [("x-doex-apikey".to_owned(), "canary".to_owned()), ("date".to_owned(), "now".to_owned())];

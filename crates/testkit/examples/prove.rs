@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release -p venuekit-testkit --example prove -- --seeds 2000 [--venue doex] [--seed 7] [--log]`
 //!
+//! `--what orders` places [`INTENTS`] orders a seed over a link that loses answers, with kills of the process;
+//! `--what requests` floods an hour of virtual time with polls and lets clocks jump.
+//!
 //! Prints one line per venue; exits 1 at the first run that was not clean, with its seed and the command that repeats
 //! it.
 
@@ -11,9 +14,16 @@ mod common;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use venuekit_testkit::scenario::{self, Outcome};
+use venuekit_testkit::scenario::{self, Outcome, Subject};
+use venuekit_testkit::{orders, requests};
+
+/// Orders placed in one seed.
+const INTENTS: u64 = 50;
+/// Virtual minutes of a flood.
+const FLOOD_MINUTES: u32 = 60;
 
 struct Args {
+    what: String,
     seeds: u64,
     log: bool,
     venue: Option<String>,
@@ -21,7 +31,7 @@ struct Args {
 }
 
 fn args() -> Result<Args, String> {
-    let mut args = Args { seeds: 200, log: false, venue: None, seed: None };
+    let mut args = Args { what: "books".to_owned(), seeds: 200, log: false, venue: None, seed: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--log" {
@@ -34,7 +44,12 @@ fn args() -> Result<Args, String> {
             "--seeds" => args.seeds = number()?,
             "--seed" => args.seed = Some(number()?),
             "--venue" => args.venue = Some(value),
-            _ => return Err(format!("{word}: use --seeds N, --venue NAME, --seed S, --log")),
+            "--what" if ["books", "orders", "requests"].contains(&value.as_str()) => args.what = value,
+            _ => {
+                return Err(format!(
+                    "{word}: use --what books|orders|requests, --seeds N, --venue NAME, --seed S, --log"
+                ));
+            }
         }
     }
     Ok(args)
@@ -57,38 +72,107 @@ fn main() -> ExitCode {
             Some(seed) => seed..seed + 1,
             None => 0..args.seeds,
         };
-        let (mut compared, mut forgotten, mut gaps, mut healed, mut frames) = (0, 0, 0, 0, 0);
-        let (mut trades, mut runs) = (0, 0);
-        let mut faults: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for seed in seeds {
-            let outcome = scenario::run(&subject, seed, args.log);
-            for line in outcome.judge.log.iter().flatten() {
-                eprintln!("{line}");
-            }
-            runs += 1;
-            compared += outcome.judge.compared;
-            forgotten += outcome.judge.forgotten;
-            gaps += outcome.judge.gaps;
-            healed += outcome.judge.healed;
-            trades += outcome.judge.trade_count;
-            frames += outcome.frames;
-            for (kind, count) in &outcome.faults {
-                *faults.entry(kind).or_default() += count;
-            }
-            // Some seeds run twice: the same seed must give the same trace.
-            let same = seed % 50 != 0 || scenario::run(&subject, seed, false).trace == outcome.trace;
-            if !outcome.is_clean() || !same {
-                report(name, seed, &outcome, same);
-                clean = false;
-                break;
-            }
-        }
-        println!(
-            "{name}: {runs} seeds, {frames} frames, {compared} books compared, {forgotten} not comparable, \
-             {trades} trades, {gaps} gaps, {healed} healed, faults {faults:?}"
+        let repeat = format!(
+            "cargo run --release -p venuekit-testkit --example prove -- --what {} --venue {name} --seed",
+            args.what
         );
+        match args.what.as_str() {
+            "orders" => clean &= prove_orders(name, &subject, seeds, &repeat),
+            "requests" => clean &= prove_requests(name, &subject, seeds, &repeat),
+            _ => clean &= prove_books(name, &subject, seeds, args.log),
+        }
     }
     if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn prove_books(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, log: bool) -> bool {
+    let mut clean = true;
+    let (mut compared, mut forgotten, mut gaps, mut healed, mut frames) = (0, 0, 0, 0, 0);
+    let (mut trades, mut runs) = (0, 0);
+    let mut faults: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for seed in seeds {
+        let outcome = scenario::run(subject, seed, log);
+        for line in outcome.judge.log.iter().flatten() {
+            eprintln!("{line}");
+        }
+        runs += 1;
+        compared += outcome.judge.compared;
+        forgotten += outcome.judge.forgotten;
+        gaps += outcome.judge.gaps;
+        healed += outcome.judge.healed;
+        trades += outcome.judge.trade_count;
+        frames += outcome.frames;
+        for (kind, count) in &outcome.faults {
+            *faults.entry(kind).or_default() += count;
+        }
+        // Some seeds run twice: the same seed must give the same trace.
+        let same = seed % 50 != 0 || scenario::run(subject, seed, false).trace == outcome.trace;
+        if !outcome.is_clean() || !same {
+            report(name, seed, &outcome, same);
+            clean = false;
+            break;
+        }
+    }
+    println!(
+        "{name}: {runs} seeds, {frames} frames, {compared} books compared, {forgotten} not comparable, \
+         {trades} trades, {gaps} gaps, {healed} healed, faults {faults:?}"
+    );
+    clean
+}
+
+fn prove_orders(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, repeat: &str) -> bool {
+    let mut ends: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let (mut intents, mut kills, mut longest) = (0, 0, std::time::Duration::ZERO);
+    for seed in seeds {
+        for product in 0..subject.venue.specs().len() {
+            let outcome = orders::run(subject, product, seed, INTENTS);
+            let same = seed % 50 != 0 || orders::run(subject, product, seed, INTENTS).trace == outcome.trace;
+            if !outcome.wrong.is_empty() || !same {
+                println!("{name}: SEED={seed} FAILED in product {product}");
+                outcome.wrong.iter().for_each(|text| println!("  {text}"));
+                println!("  repeat: {repeat} {seed}");
+                return false;
+            }
+            intents += outcome.intents;
+            kills += outcome.kills;
+            longest = longest.max(outcome.unknown_for);
+            for (word, count) in outcome.ends {
+                *ends.entry(word).or_default() += count;
+            }
+        }
+    }
+    println!("{name}: {intents} intents, {kills} kills, {ends:?}, unknown for {longest:?} at most");
+    true
+}
+
+fn prove_requests(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, repeat: &str) -> bool {
+    if subject.venue.specs()[0].clock != venuekit_venue::spec::ClockSource::Route {
+        println!("{name}: it has no time to ask for by REST, and no key with weights of its own; left out");
+        return true;
+    }
+    let flood = requests::flood(subject, 0, seeds.start, FLOOD_MINUTES);
+    let p99 = flood.waits[flood.waits.len() * 99 / 100];
+    let (banned, limited) =
+        (flood.statuses.get(&418).copied().unwrap_or(0), flood.statuses.get(&429).copied().unwrap_or(0));
+    println!(
+        "{name}: {FLOOD_MINUTES} minutes of flood, cancels waited {p99:?} at p99, {} of 1000 used, {limited} × 429, \
+         {banned} × 418, {} polls turned away",
+        flood.used_permille, flood.turned_away
+    );
+    let mut clean = p99.as_millis() <= 50 && flood.used_permille >= 900 && banned == 0 && limited <= 1;
+    let (mut events, mut refused) = (0, 0);
+    for seed in seeds {
+        let jumps = requests::jumps(subject, 0, seed, 12);
+        events += jumps.events;
+        refused += jumps.refused;
+        if jumps.refused > jumps.events || jumps.failed > 0 || jumps.doubled > 0 {
+            println!("{name}: SEED={seed} FAILED {jumps:?}\n  repeat: {repeat} {seed}");
+            clean = false;
+            break;
+        }
+    }
+    println!("{name}: {events} jumps of a clock, {refused} calls refused for their time");
+    clean
 }
 
 fn report(name: &str, seed: u64, outcome: &Outcome, same: bool) {

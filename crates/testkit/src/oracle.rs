@@ -52,7 +52,7 @@ pub struct Judge {
     pub divergences: Vec<String>,
     /// Books compared with the truth.
     pub compared: u64,
-    /// Books whose number the simulator had forgotten, so that nothing could be compared.
+    /// Books and trades that the simulator had forgotten, so that nothing could be compared.
     pub forgotten: u64,
     /// Gaps told.
     pub gaps: u64,
@@ -136,8 +136,13 @@ impl Judge {
             self.complain(format!("{name}: trade {id} told twice"));
         }
         let Some(market) = sim.market(&name) else { return };
-        let truth = sim.world().markets()[market].trades.iter().find(|t| t.id.to_string() == id);
+        let trades = &sim.world().markets()[market].trades;
+        let truth = trades.iter().find(|t| t.id.to_string() == id);
         match truth {
+            // It was on its way while the simulator forgot it, as it does the oldest.
+            None if trades.iter().next().is_some_and(|t| id.parse::<u64>().is_ok_and(|id| id < t.id)) => {
+                self.forgotten += 1;
+            }
             None => self.complain(format!("{name}: trade {id} never happened")),
             Some(truth) => {
                 let side = trade.side.unwrap_or(Side::Buy);

@@ -159,6 +159,7 @@ pub struct Rig<F: Front> {
     journal: Vec<Persist>,
     trace: Sha256,
     connects: Vec<Mono>,
+    paths: Vec<String>,
     sent: Vec<(Mono, String)>,
     received: VecDeque<String>,
     tape: Option<(Recorder, Vec<Row>)>,
@@ -192,6 +193,7 @@ impl<F: Front> Rig<F> {
             journal: Vec::new(),
             trace: Sha256::new(),
             connects: Vec::new(),
+            paths: Vec::new(),
             sent: Vec::new(),
             received: VecDeque::new(),
             tape: None,
@@ -262,6 +264,11 @@ impl<F: Front> Rig<F> {
     /// When the session tried to connect.
     pub fn connects(&self) -> &[Mono] {
         &self.connects
+    }
+
+    /// Where the session connected to.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
     }
 
     /// What the session sent on its sockets, and when.
@@ -407,6 +414,9 @@ impl<F: Front> Rig<F> {
         match said {
             Said::Connect(conn, path) => {
                 self.connects.push(self.now.mono);
+                if self.paths.len() < SENT_MAX {
+                    self.paths.push(path.clone());
+                }
                 self.post(0, u64::from(conn.0), Parcel::Open { conn, path });
             }
             Said::Send(conn, bytes) => {

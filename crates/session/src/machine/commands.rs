@@ -73,6 +73,13 @@ impl Session {
         if job.ask.kind().is_entry() {
             self.timers.set(Timer::Leave(id), now.mono.plus(self.limits.leave_within));
         }
+        match &job.ask {
+            Ask::Cancel { market, order: OrderRef::Client(client) } => {
+                self.recall(product, Some(*market), Some(client));
+            }
+            Ask::CancelAll { market } => self.recall(product, *market, None),
+            _ => {}
+        }
         let Ask::Place(order) = &job.ask else {
             let stage = Stage::Asked(job.id);
             self.commands.insert(id, Pending { product, kept: false, stage });
@@ -219,6 +226,32 @@ impl Session {
                 }
             }
             Stage::Looking(_) => {}
+        }
+    }
+
+    /// A cancel overtakes orders that have not left: those must not follow it.
+    fn recall(&mut self, product: usize, market: Option<MarketId>, client: Option<&str>) {
+        let meant = |job: &Job| match &job.ask {
+            Ask::Place(order) => {
+                job.product == product
+                    && market.is_none_or(|market| market == order.market)
+                    && client.is_none_or(|client| client == order.client_order_id)
+            }
+            _ => false,
+        };
+        let storing = self.commands.iter().filter_map(|(id, pending)| match &pending.stage {
+            Stage::Storing(job) if meant(job) => Some(*id),
+            _ => None,
+        });
+        let mut recalled: Vec<CommandId> = storing.collect();
+        for job in self.rests.iter_mut().flat_map(|rest| rest.forget(meant)) {
+            if let Purpose::Command(id) = job.purpose {
+                recalled.push(id);
+            }
+        }
+        for id in recalled {
+            let text = "it was cancelled before it left";
+            self.end(id, Done::NotSent(Fault::ours(FaultKind::Rejected, text)));
         }
     }
 

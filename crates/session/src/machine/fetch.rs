@@ -6,7 +6,7 @@ use venuekit_types::{Mono, Now};
 use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, Lane, MarketId, Retry, Row};
 
 use super::Session;
-use crate::io::{StreamId, Timer};
+use crate::io::{CloseReason, LineId, StreamId, Timer};
 use crate::rest::{Job, Purpose};
 use crate::stream::{Start, Which, snapshot_depth};
 
@@ -151,6 +151,15 @@ impl Session {
         }
     }
 
+    /// The private line that a request was for.
+    fn line_of(&self, purpose: &Purpose) -> Option<LineId> {
+        match *purpose {
+            Purpose::Token(line) | Purpose::Renew(line) => Some(line),
+            Purpose::State(stream, _) => Some(self.streams[stream.0 as usize].line),
+            _ => None,
+        }
+    }
+
     fn on_instruments(&mut self, now: Now, product: usize, buf: &mut EventBuf) {
         self.products[product].instruments_backoff.reset();
         let mut changed: Vec<MarketId> = Vec::new();
@@ -250,7 +259,17 @@ impl Session {
         let route = job.request.route.clone();
         let answered =
             !matches!(fault.kind, FaultKind::Transport | FaultKind::Unavailable | FaultKind::RateLimited);
-        self.fault(job.product, route, fault);
+        let hopeless = fault.kind == FaultKind::Credentials && fault.retry == Retry::Never;
+        self.fault(job.product, route, fault.clone());
+        if hopeless && let Some(line) = self.line_of(&job.purpose) {
+            // Asking again with the same key gains nothing and may cost a ban.
+            self.stop_line(line, fault);
+            let line = &self.lines[line.0 as usize];
+            for conn in [line.next, line.current].into_iter().flatten() {
+                self.close(now, conn, CloseReason::LoginTimeout);
+            }
+            return;
+        }
         let soon = |machine: &mut Session, timer: Timer, wait: Duration| {
             machine.timers.set_earlier(timer, now.mono.plus(wait));
         };

@@ -410,9 +410,11 @@ impl Session {
     }
 
     /// Gives a whole line up.
-    fn stop_line(&mut self, id: LineId, fault: Fault) {
+    pub(super) fn stop_line(&mut self, id: LineId, fault: Fault) {
         let line = &mut self.lines[id.0 as usize];
-        line.stopped = Some(fault.clone());
+        if line.stopped.replace(fault.clone()).is_some() {
+            return;
+        }
         let product = line.product;
         for stream in line.streams.clone() {
             self.stream(stream).stopped = Some(fault.clone());

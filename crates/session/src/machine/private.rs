@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use venuekit_book::{State, Update};
 use venuekit_types::Now;
-use venuekit_venue::spec::{KeyPlace, Login};
+use venuekit_venue::spec::{KeyPlace, Login, Paging};
 use venuekit_venue::{
-    Ask, Channel, Control, Data, DataKind, Event as Decoded, EventBuf, Lane, Page, Row, Wallet,
+    Ask, AskKind, Channel, Control, Data, DataKind, Event as Decoded, EventBuf, Lane, Page, Row, Wallet,
 };
 
 use super::Session;
@@ -156,7 +156,8 @@ impl Session {
             Channel::Positions => vec![Ask::Positions { market: None }],
             // Fills are listed by market: where there was none, none can be missing.
             Channel::Fills => {
-                let page = Page { from: stream.rows.last_fill(), ..Page::default() };
+                let limit = spec.paging_of(AskKind::Fills).map(|paging| paging.page);
+                let page = Page { from: stream.rows.last_fill(), limit, ..Page::default() };
                 self.traded(stream.info.product)
                     .map(|market| Ask::Fills { market, page: page.clone() })
                     .collect()
@@ -219,8 +220,27 @@ impl Session {
         let body = venuekit_venue::Body::Rows(0..buf.rows.len());
         let data = Data { topic, kind, ids: None, at: None, body };
         let of_topic: Vec<Row> = buf.rows.iter().filter(|row| belongs(row, topic.channel)).cloned().collect();
+        let next = self.next_page(id, &job.ask, &of_topic);
         self.tell_state_rows(now, id, &data, wallet, &of_topic, buf);
+        let Some(feed) = self.stream(id).primary.as_mut().filter(|feed| feed.fetch.is_none()) else {
+            // A row that could not be understood began it all anew.
+            return;
+        };
+        feed.parts.extend(next);
         self.fetch_part(now, id, if live { Lane::Poll } else { Lane::Must });
+    }
+
+    /// The page of fills after one that came full and told something new.
+    fn next_page(&self, id: StreamId, ask: &Ask, rows: &[Row]) -> Option<Ask> {
+        let Ask::Fills { market, page } = ask else { return None };
+        let s = &self.streams[id.0 as usize];
+        let paging = self.spec(s.info.product).paging_of(ask.kind())?;
+        let newer = |row: &&Row| matches!(row, Row::Fill(fill) if !s.rows.knows(fill));
+        let full = paging.paging == Paging::IdUp && rows.len() >= paging.page as usize;
+        let last = rows.iter().rev().find(newer).filter(|_| full)?;
+        let Row::Fill(last) = last else { return None };
+        let page = Page { from: None, after: Some(last.fill_id.clone()), ..page.clone() };
+        Some(Ask::Fills { market: *market, page })
     }
 
     pub(super) fn on_private_state_failed(&mut self, now: Now, id: StreamId, conn: ConnId) {

@@ -59,7 +59,8 @@ impl Session {
     pub(super) fn open_gap_from(&mut self, now: Now, id: StreamId, gap: Gap, from_seq: u64) {
         let s = self.stream(id);
         s.gap = Some(gap);
-        if s.told != State::Live || s.open_gap.is_some() {
+        // One that was given up is told as that.
+        if s.told != State::Live || s.open_gap.is_some() || s.stopped.is_some() {
             return;
         }
         let position = s.stats.updates + 1;

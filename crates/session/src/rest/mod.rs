@@ -261,8 +261,10 @@ impl Rest {
                 if now >= self.banned_until {
                     self.refusals = self.refusals.saturating_add(1);
                 }
-                let span =
-                    told.max(least(if told.is_zero() { BANNED_FOR } else { LIMITED_FOR }, self.refusals - 1));
+                let span = told.max(least(
+                    if told.is_zero() { BANNED_FOR } else { LIMITED_FOR },
+                    self.refusals.saturating_sub(1),
+                ));
                 self.ban(now.plus(span));
                 Some(self.banned_until)
             }
