@@ -4,7 +4,14 @@ mod common;
 
 use core::time::Duration;
 
-use venuekit_testkit::requests;
+use venuekit_session::{
+    AskCommand, Ban, Command, CommandId, Config, Done, Emission, Event, Input, Persist, Session,
+};
+use venuekit_sim::{FaultPlan, Front as _, FrontInput, Request, VenueSim};
+use venuekit_testkit::scenario::SimSeed;
+use venuekit_testkit::{Rig, Watch, requests};
+use venuekit_types::{Now, Side};
+use venuekit_venue::{Ask, AskKind, FaultKind, MarketId, NewOrder, OrderRef, OrderType, Wallet};
 
 #[test]
 fn a_flood_of_polls_delays_no_cancel_and_breaks_no_budget() {
@@ -26,4 +33,179 @@ fn a_jump_of_a_clock_costs_one_call_at_most_and_no_stamp_repeats() {
         assert_eq!((jumps.failed, jumps.doubled), (0, 0), "SEED={seed} {jumps:?}");
         assert!(jumps.alarms > 0, "SEED={seed} {jumps:?}");
     }
+}
+
+/// Collects how commands ended.
+#[derive(Default)]
+struct Ends(Vec<(u64, Done)>);
+
+impl Watch<VenueSim> for Ends {
+    fn event(&mut self, _: Now, emission: Emission<'_>, _: &VenueSim) {
+        if let Event::Done { id, done } = emission.event {
+            self.0.push((id.0, done.clone()));
+        }
+    }
+}
+
+/// A session that follows nothing and may ask, over a fresh or the same simulator.
+fn session(bans: Vec<Ban>) -> Session {
+    let config = Config {
+        products: vec!["spot".to_owned()],
+        credentials: common::doex().credentials.map(|make| make(5)),
+        seed: 5,
+        bans,
+        ..Config::default()
+    };
+    Session::new(common::doex().venue, config).expect("the product exists")
+}
+
+fn fresh() -> Rig<VenueSim> {
+    let start = Rig::<VenueSim>::epoch();
+    let seed = SimSeed { seed: 5, start, rate: 1, history: 16, faults: FaultPlan::default() };
+    let mut rig = Rig::new(session(Vec::new()), (common::doex().sim)(seed), start, 5);
+    rig.run_for(Duration::from_secs(2), &mut ());
+    rig
+}
+
+/// Another program on this address asks until nobody there is heard any more.
+fn exhaust(rig: &mut Rig<VenueSim>, requests: u64) {
+    for n in 0..requests {
+        let request = Request {
+            method: "GET",
+            path: "/v1/ping",
+            query: "",
+            headers: &[],
+            body: b"",
+            peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
+        rig.front.handle(rig.now(), FrontInput::Request { id: (9_999 << 32) | n, request });
+    }
+}
+
+fn ask(rig: &mut Rig<VenueSim>, ends: &mut Ends, id: u64, ask: Ask) {
+    let command = AskCommand { id: CommandId(id), product: venuekit_doex::SPOT, ask, lane: None };
+    rig.tell(Input::Command(Command::Ask(Box::new(command))), ends);
+}
+
+fn cancel() -> Ask {
+    Ask::Cancel { market: MarketId(0), order: OrderRef::Client("nobody".to_owned()) }
+}
+
+fn order(client_order_id: &str) -> Ask {
+    let fixed = |text: &str| text.parse().expect("a number");
+    Ask::Place(Box::new(NewOrder {
+        market: MarketId(0),
+        client_order_id: client_order_id.to_owned(),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: None,
+        qty: fixed("0.01"),
+        price: Some(fixed("20000")),
+        stop_price: None,
+        trigger_by: None,
+        post_only: false,
+        reduce_only: false,
+    }))
+}
+
+fn kind_of(done: &Done) -> Option<FaultKind> {
+    match done {
+        Done::Accepted => None,
+        Done::Rejected(fault) | Done::NotSent(fault) | Done::Unknown(fault) => Some(fault.kind),
+    }
+}
+
+#[test]
+fn during_a_ban_nothing_leaves_and_a_restart_does_not_break_it() {
+    let (mut rig, mut ends) = (fresh(), Ends::default());
+    exhaust(&mut rig, 3_000);
+    ask(&mut rig, &mut ends, 1, Ask::Balances { wallet: Wallet::Spot });
+    rig.run_for(Duration::from_secs(1), &mut ends);
+    assert_eq!(ends.0.iter().map(|(_, done)| kind_of(done)).collect::<Vec<_>>(), [Some(FaultKind::Banned)]);
+    let bans: Vec<Ban> = rig
+        .journal()
+        .iter()
+        .filter_map(|step| match step {
+            Persist::Ban(ban) => Some(ban.clone()),
+            _ => None,
+        })
+        .collect();
+    let [ban] = bans.as_slice() else { panic!("kept {bans:?}") };
+    let left = rig.requests().len();
+    ask(&mut rig, &mut ends, 2, cancel());
+    ask(&mut rig, &mut ends, 3, order("3"));
+    for id in [2, 3] {
+        let done = ends.0.iter().find(|(known, _)| *known == id).map(|(_, done)| done);
+        assert!(matches!(done, Some(Done::NotSent(fault)) if fault.kind == FaultKind::Banned), "{done:?}");
+    }
+    rig.restart(session(bans.clone()));
+    let until = Duration::from_nanos(u64::try_from(ban.until().since(rig.now().wall)).expect("ahead"));
+    rig.run_for(until - Duration::from_millis(1), &mut ends);
+    assert_eq!(rig.requests().len(), left, "something left during a ban");
+    rig.run_for(Duration::from_secs(5), &mut ends);
+    assert!(rig.requests().len() > left, "a ban without an end");
+}
+
+#[test]
+fn while_the_venue_limits_us_only_cancels_leave() {
+    let (mut rig, mut ends) = (fresh(), Ends::default());
+    // Over the budget, and not yet so far that it is a ban.
+    exhaust(&mut rig, 1_200);
+    ask(&mut rig, &mut ends, 1, Ask::Balances { wallet: Wallet::Spot });
+    rig.run_for(Duration::from_secs(1), &mut ends);
+    assert_eq!(kind_of(&ends.0[0].1), Some(FaultKind::RateLimited));
+    let left = rig.requests().len();
+    ask(&mut rig, &mut ends, 2, Ask::Balances { wallet: Wallet::Spot });
+    ask(&mut rig, &mut ends, 3, order("3"));
+    ask(&mut rig, &mut ends, 4, cancel());
+    let sent: Vec<AskKind> = rig.requests()[left..].iter().map(|sent| sent.kind).collect();
+    assert_eq!(sent, [AskKind::Cancel]);
+    assert!(matches!(&ends.0[1], (3, Done::NotSent(_))), "{:?}", ends.0);
+}
+
+#[test]
+fn an_order_is_kept_before_it_leaves_and_a_cancel_takes_it_along() {
+    let (mut rig, mut ends) = (fresh(), Ends::default());
+    let placed = |rig: &Rig<VenueSim>| rig.requests().iter().filter(|s| s.kind == AskKind::Place).count();
+    ask(&mut rig, &mut ends, 1, order("mine"));
+    assert!(matches!(rig.journal(), [Persist::Intent { intent, .. }] if intent.client_order_id == "mine"));
+    assert_eq!(placed(&rig), 0, "it left before it was kept");
+    ask(&mut rig, &mut ends, 2, Ask::CancelAll { market: None });
+    assert!(matches!(&ends.0[0], (1, Done::NotSent(_))), "{:?}", ends.0);
+    rig.run_for(Duration::from_secs(3), &mut ends);
+    assert_eq!(placed(&rig), 0, "it left behind the cancel");
+    assert!(matches!(rig.journal(), [_, Persist::Settled { how: "not_sent", .. }]));
+    ask(&mut rig, &mut ends, 3, order("again"));
+    rig.run_for(Duration::from_secs(3), &mut ends);
+    assert_eq!(placed(&rig), 1);
+    assert!(matches!(rig.journal().last(), Some(Persist::Settled { how: "accepted", .. })), "{:?}", ends.0);
+}
+
+#[test]
+fn what_cannot_be_sent_ends_at_once_and_says_why() {
+    let (mut rig, mut ends) = (fresh(), Ends::default());
+    let Ask::Place(mut off_grid) = order("x") else { panic!("it places") };
+    off_grid.price = Some("20000.00000001".parse().expect("a number"));
+    let asks = [
+        Ask::Place(off_grid),
+        order(""),
+        Ask::Depth { market: MarketId(999), levels: 5 },
+        Ask::SetRiskLimit { market: MarketId(0), limit: 1.into() },
+    ];
+    let count = asks.len();
+    for (id, wish) in asks.into_iter().enumerate() {
+        ask(&mut rig, &mut ends, u64::try_from(id).expect("few"), wish);
+    }
+    let kinds: Vec<_> = ends.0.iter().map(|(_, done)| (done.as_str(), kind_of(done))).collect();
+    assert_eq!(
+        kinds,
+        [
+            ("rejected", Some(FaultKind::Rejected)),
+            ("not_sent", Some(FaultKind::BadRequest)),
+            ("not_sent", Some(FaultKind::BadRequest)),
+            ("not_sent", Some(FaultKind::NotFound)),
+        ]
+    );
+    assert_eq!(ends.0.len(), count);
+    assert!(rig.journal().is_empty(), "nothing was meant to last");
 }
