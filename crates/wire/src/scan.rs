@@ -70,6 +70,9 @@ impl<'a> Iterator for Levels<'a> {
 
 impl std::iter::FusedIterator for Levels<'_> {}
 
+/// Elements of a row past price and quantity; a row of more is none that a venue wrote.
+const FURTHER_MAX: usize = 14;
+
 /// A row, or the end of rows; the outer nothing is an error at `at`.
 type Found<'a> = Option<Option<(&'a str, &'a str)>>;
 
@@ -109,7 +112,10 @@ impl<'a> Levels<'a> {
         let price = self.digits()?;
         self.expect(b',')?;
         let qty = self.digits()?;
-        while self.peek() == Some(b',') {
+        for _ in 0..FURTHER_MAX {
+            if self.peek() != Some(b',') {
+                break;
+            }
             self.at += 1;
             match self.peek()? {
                 b'"' => self.string(true)?,
@@ -300,5 +306,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_row_without_end_is_refused_where_it_grows_too_long() {
+        let row = |further: usize| format!("[[1,2{}]]", ",0".repeat(further));
+        assert_eq!(levels(&row(FURTHER_MAX)).collect::<Result<Vec<_>, _>>(), Ok(vec![("1", "2")]));
+        let long = row(1_000_000);
+        let error = levels(&long).next().expect("a row").expect_err("too long");
+        assert!(error.at < 64, "it was read to {}", error.at);
     }
 }

@@ -213,7 +213,7 @@ fn a_venues_json_becomes_the_common_one_without_a_network() {
         (&"spot".into(), &"1.5".into(), &"0.25".into())
     );
     // A row that makes no sense is named, and the others count.
-    let body = r#"{"code":0,"data":[{"currency":"BTC","available":"1","orderMargin":"0","positionMargin":"0","realisedPnl":"0","unrealisedPnl":"0"},{"currency":7}]}"#;
+    let body = r#"{"code":0,"data":[{"currency":"BTC","available":"1","orderMargin":"0","positionMargin":"0","realisedPnl":"0","unrealisedPnl":"0"},{"currency":"USDT","available":"much"}]}"#;
     let (code, out, err) = normalize(&["--venue", "duedex", "--what", "balances"], body);
     assert_eq!(code, Some(8), "{out}{err}");
     assert!(err.contains("left out"), "{err}");
