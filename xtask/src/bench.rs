@@ -1,4 +1,4 @@
-//! Measurements, printed and never asserted: `cargo xtask bench [book|ingest]`, and `--peers` for other people's
+//! Measurements, printed and never asserted: `cargo xtask bench [book|ingest|trip]`, and `--peers` for other people's
 //! books beside ours.
 
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::{peers, throughput};
 /// What to measure; everything when nothing is named.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The order book by itself, or the whole way from the simulator to stored rows.
+    /// The order book by itself, the whole way from the simulator to stored rows, or a halt.
     what: Option<What>,
     /// Other people's order books beside ours, from the separate workspace xtask/peers.
     #[arg(long)]
@@ -32,18 +32,24 @@ enum What {
     Book,
     /// Whole processes: simulator, sockets, session, book, database.
     Ingest,
+    /// How long a halt takes to hold, inside the gateway's process and from another one.
+    Trip,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.peers {
         return peers::run(options.json, options.rounds);
     }
-    if options.what != Some(What::Ingest) {
+    let wanted = |what| options.what.is_none_or(|named| named == what);
+    if wanted(What::Book) {
         pass_through(&mut cargo(&["bench", "--package", "venuekit-book"]))?;
         instructions()?;
     }
-    if options.what != Some(What::Book) {
+    if wanted(What::Ingest) {
         throughput::run()?;
+    }
+    if wanted(What::Trip) {
+        pass_through(&mut cargo(&["bench", "--package", "venuekit-driver", "--bench", "trip"]))?;
     }
     Ok(())
 }

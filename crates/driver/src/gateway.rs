@@ -250,7 +250,7 @@ impl Gateway {
 
     /// Shuts the gate, ends the sessions and the files, in order. Open orders stay open.
     pub async fn stop(mut self) {
-        self.desk.shared.cell.trip();
+        self.desk.shared.gate(|gate, now| gate.stop(now));
         for line in &self.desk.lines {
             // One that has ended already is as good.
             let _ = line.handle.stop().await;
@@ -269,7 +269,7 @@ impl Gateway {
     }
 
     fn end(&mut self) {
-        self.desk.shared.cell.trip();
+        self.desk.shared.gate(|gate, now| gate.stop(now));
         self.tasks.abort_all();
         self.desk.shared.note(Note::Stop);
         if let Some(keeper) = self.keeper.take() {
@@ -343,7 +343,7 @@ impl GatewayHandle {
         let shared = &self.desk.shared;
         if wish.reducing {
             // What was let in as an ordinary order must not leave as one now.
-            shared.cell.trip();
+            shared.gate(|gate, now| gate.rearm(now));
             let settled = async {
                 while shared.orders(|orders| orders.in_flight()) > 0 {
                     tokio::time::sleep(Duration::from_millis(20)).await;

@@ -61,6 +61,10 @@ pub enum Halt {
     State(String),
     /// A part of the gateway ended that should not have.
     Crashed(String),
+    /// It is being armed in another mode, and what was let out in the old one has not ended.
+    Rearming,
+    /// The gateway was stopped.
+    Stopped,
     /// Somebody said so, and by which way.
     Command(String),
     /// A cap was reached.
@@ -76,6 +80,8 @@ impl Halt {
             Halt::Unverified => "unverified",
             Halt::State(_) => "state",
             Halt::Crashed(_) => "crashed",
+            Halt::Rearming => "rearming",
+            Halt::Stopped => "stopped",
             Halt::Command(_) => "command",
             Halt::Cap(_) => "cap",
         }
@@ -95,6 +101,8 @@ impl fmt::Display for Halt {
             Halt::Unverified => f.write_str("the state was not verified for two seconds"),
             Halt::State(what) => write!(f, "the state cannot be trusted: {what}"),
             Halt::Crashed(what) => write!(f, "a part of the gateway ended: {what}"),
+            Halt::Rearming => f.write_str("it is being armed in another mode"),
+            Halt::Stopped => f.write_str("the gateway was stopped"),
             Halt::Command(by) => write!(f, "halted by {by}"),
             Halt::Cap(cap) => write!(f, "a cap was reached: {cap}"),
         }
@@ -342,6 +350,18 @@ impl Gate {
     pub fn crashed(&mut self, now: Now, what: impl Into<String>) {
         self.tick(now);
         self.shut(now, Halt::Crashed(what.into()));
+    }
+
+    /// It is to be armed in another mode: nothing is let out meanwhile.
+    pub fn rearm(&mut self, now: Now) {
+        self.tick(now);
+        self.shut(now, Halt::Rearming);
+    }
+
+    /// The gateway ends.
+    pub fn stop(&mut self, now: Now) {
+        self.tick(now);
+        self.shut(now, Halt::Stopped);
     }
 
     /// Somebody wants everything stopped and cancelled; said again, it is done again.

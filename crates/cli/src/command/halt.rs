@@ -117,6 +117,9 @@ fn told(environment: &str, report: &HaltReport) -> String {
             product.venue, product.product, product.dead_man
         );
         text.push_str(&line);
+        if let Some(fault) = &product.fault {
+            text.push_str(&format!("    it could not be read: {}: {}\n", fault.kind, fault.text));
+        }
     }
     if report.in_flight > 0 {
         text.push_str(&format!("  {} orders whose outcome the venue has not told\n", report.in_flight));

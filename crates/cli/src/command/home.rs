@@ -59,11 +59,6 @@ impl Line {
     pub(crate) async fn ask(&mut self, talk: &Talk) -> Result<Answer, Failure> {
         said(self.client.ask(talk).await)
     }
-
-    /// The next answer to the same question.
-    pub(crate) async fn next(&mut self) -> Result<Answer, Failure> {
-        said(self.client.next().await)
-    }
 }
 
 fn said(answer: Result<Answer, TalkError>) -> Result<Answer, Failure> {

@@ -18,7 +18,7 @@ use venuekit_venue::{
 };
 
 use super::orders::Product;
-use super::report::{HaltReport, ProductReport};
+use super::report::{FaultView, HaltReport, ProductReport};
 use super::shared::{Ended, Shared};
 use crate::run::Handle;
 
@@ -129,6 +129,14 @@ impl Desk {
     ///
     /// **Errors**: why it is not known.
     pub(super) async fn read_open(&self, at: Product, lane: Lane) -> Result<Vec<OrderPatch>, Fault> {
+        let read = self.read_anew(at, lane).await;
+        if let Err(fault) = &read {
+            self.shared.orders(|orders| orders.unread(at, fault.clone()));
+        }
+        read
+    }
+
+    async fn read_anew(&self, at: Product, lane: Lane) -> Result<Vec<OrderPatch>, Fault> {
         let asked = self.shared.clock.now().mono;
         let asks = self.for_all(at, |market| Ask::OpenOrders { market }).await;
         if asks.is_empty() {
@@ -240,13 +248,15 @@ impl Desk {
     pub(super) fn report(&self) -> HaltReport {
         let products = self.products().map(|at| {
             let spec = &self.lines[at.venue].venue.specs()[at.product];
-            let (open, read) = self.shared.orders(|orders| (orders.may_be_open(at), orders.read_at(at)));
+            let (open, read, fault) =
+                self.shared.orders(|orders| (orders.may_be_open(at), orders.read_at(at), orders.fault(at)));
             let now = self.shared.clock.now().mono;
             ProductReport {
                 venue: spec.venue.clone(),
                 product: spec.product.clone(),
                 open: read.map(|_| open),
                 read_ms_ago: read.map(|at| u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX)),
+                fault: fault.as_ref().map(FaultView::of),
                 dead_man: match self.dead_man(at) {
                     DeadMan::None => "none: this venue cancels nothing when the gateway dies".to_owned(),
                     DeadMan::Countdown => format!("countdown of {} s", self.countdown.as_secs()),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use venuekit_session::CommandId;
 use venuekit_types::Mono;
-use venuekit_venue::{OrderPatch, OrderStatus};
+use venuekit_venue::{Fault, OrderPatch, OrderStatus};
 
 /// A product of a venue: its place in the gateway's list, and in the venue's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,8 @@ struct Known {
     open: BTreeMap<String, (OrderPatch, Mono)>,
     /// When the last reading of the venue began.
     read: Option<Mono>,
+    /// Why a later one failed.
+    unread: Option<Fault>,
 }
 
 /// What is known of all of them.
@@ -59,9 +61,20 @@ impl Orders {
         let known = self.products.entry(product).or_default();
         known.open.retain(|_, (_, heard)| *heard >= asked);
         known.read = Some(asked);
+        known.unread = None;
         for order in orders {
             known.open.entry(order.order_id.clone()).or_insert((order, asked));
         }
+    }
+
+    /// The venue could not be read.
+    pub(super) fn unread(&mut self, product: Product, fault: Fault) {
+        self.products.entry(product).or_default().unread = Some(fault);
+    }
+
+    /// Why the venue could not be read the last time, if that is so.
+    pub(super) fn fault(&self, product: Product) -> Option<Fault> {
+        self.products.get(&product)?.unread.clone()
     }
 
     /// Orders of a product that are open, or may be.

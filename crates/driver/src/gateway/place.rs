@@ -31,6 +31,14 @@ impl GatewayHandle {
     ///
     /// **Errors**: [`DeskError`] when it was not let out; what the venue says is an [`Outcome`].
     pub async fn place(&self, wish: OrderWish) -> Result<Outcome, DeskError> {
+        let handle = self.clone();
+        let placing = tokio::spawn(async move { handle.place_now(wish).await });
+        placing
+            .await
+            .unwrap_or_else(|_| Err(DeskError::new(1, "placing the order failed; look with `order open`")))
+    }
+
+    async fn place_now(&self, wish: OrderWish) -> Result<Outcome, DeskError> {
         let (desk, shared) = (&self.desk, &self.desk.shared);
         // Asked first, so that a halted gateway does nothing else for it.
         shared.gate(|gate, now| match (gate.mode(now), gate.halt_reason()) {

@@ -167,6 +167,8 @@ pub struct ProductReport {
     pub open: Option<usize>,
     /// How long ago that reading began.
     pub read_ms_ago: Option<u64>,
+    /// Why no later one succeeded: a ban, during which nothing at all is sent, or whatever else.
+    pub fault: Option<FaultView>,
     /// What cancels them if the gateway dies.
     pub dead_man: String,
 }

@@ -56,6 +56,7 @@ enum Act {
     Verify,
     Distrust,
     Crash,
+    Rearm,
     Halt,
     FatFinger,
     Arm { reducing: bool, force: bool },
@@ -64,13 +65,14 @@ enum Act {
     Restart,
 }
 
-const ACTS: [Act; 13] = [
+const ACTS: [Act; 14] = [
     Act::Wait(1_000),
     Act::Wait(2_000),
     Act::Wait(9_000),
     Act::Verify,
     Act::Distrust,
     Act::Crash,
+    Act::Rearm,
     Act::Halt,
     Act::FatFinger,
     Act::Arm { reducing: false, force: false },
@@ -131,6 +133,10 @@ fn step(gate: &mut Gate, model: &mut Model, now: &mut u64, act: Act) -> Result<(
         }
         Act::Crash => {
             gate.crashed(at(*now), "test");
+            model.shut();
+        }
+        Act::Rearm => {
+            gate.rearm(at(*now));
             model.shut();
         }
         Act::Halt => {
