@@ -236,6 +236,7 @@ pub struct Gate {
     /// Counts the demands that everything be cancelled.
     sweep: u64,
     outstanding: bool,
+    was_armed: bool,
     recent: VecDeque<Mono>,
     day: Day,
     seq: u64,
@@ -251,6 +252,7 @@ impl Gate {
             verified: None,
             sweep: 0,
             outstanding: false,
+            was_armed: false,
             recent: VecDeque::new(),
             day: Day::default(),
             seq: 0,
@@ -314,6 +316,11 @@ impl Gate {
             State::Shut(_) => None,
             State::Open(lease) => Some(lease.until),
         }
+    }
+
+    /// Whether it was armed since it started: before that, no open order is of this run.
+    pub const fn was_armed(&self) -> bool {
+        self.was_armed
     }
 
     /// The demand that everything be cancelled, while it is not met: its number, to answer with.
@@ -391,6 +398,7 @@ impl Gate {
         }
         let mode = if reducing { Mode::Reducing } else { Mode::Active };
         let forced = core::mem::take(&mut self.outstanding);
+        self.was_armed = true;
         self.state = State::Open(Lease { until: now.mono.plus(span), reducing });
         self.note(now, Happening::Armed { until: now.wall.plus(span), mode, forced, by });
         Ok(mode)

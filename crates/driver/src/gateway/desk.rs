@@ -287,10 +287,11 @@ impl Desk {
                 // What cannot be read stays as it was known, and is read again.
                 let _ = self.read_open(at, Lane::Must).await;
             }
-            // While everything is to be cancelled the venue's own countdown may run out: it helps.
-            let sweeping = self.shared.gate(|gate, _| gate.sweep()).is_some();
+            // While everything is to be cancelled the venue's own countdown may run out: it helps. And what a run
+            // before this one left open is not kept alive by one that nobody has armed.
+            let ours = self.shared.gate(|gate, _| gate.was_armed() && gate.sweep().is_none());
             let due = armed.is_none_or(|armed| now.since(armed) >= self.countdown / 3);
-            if open > 0 && due && !sweeping && self.arm_countdown(at).await.is_ok() {
+            if open > 0 && due && ours && self.arm_countdown(at).await.is_ok() {
                 armed = Some(now);
             }
             let changed = self.shared.changed.notified();

@@ -365,7 +365,9 @@ fn a_day_is_counted_to_the_last_digit_and_over_a_restart() {
 #[test]
 fn a_restart_is_shut_and_remembers_what_was_to_be_cancelled() {
     let mut gate = armed(caps());
-    assert_eq!(Gate::restored(caps(), gate.kept()).halt_reason(), Some(&Halt::StartUp));
+    assert!(gate.was_armed());
+    let restored = Gate::restored(caps(), gate.kept());
+    assert_eq!((restored.halt_reason(), restored.was_armed()), (Some(&Halt::StartUp), false));
     gate.halt(at(1), "the test");
     let mut again = Gate::restored(caps(), gate.kept());
     assert_eq!(again.halt_reason(), Some(&Halt::Command("the test".into())));
