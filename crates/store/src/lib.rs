@@ -28,6 +28,9 @@
 //!
 //! It refuses: clocks (instants are arguments), threads, mixing live data with simulated, and overwriting a row.
 
+#[cfg(feature = "parquet")]
+mod archive;
+mod csv;
 mod day;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -38,6 +41,9 @@ mod sqlite;
 mod text;
 mod world;
 
+#[cfg(feature = "parquet")]
+pub use archive::{ArchiveError, Archived, archive};
+pub use csv::{CsvError, Tardis, dump};
 pub use day::{Day, DayError};
 pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, Row, Table, Ticker, Trade};
 pub use shard::{Shard, assign};

@@ -1,8 +1,10 @@
 //! The commands, one module each.
 
 mod account;
+mod archive;
 mod arm;
 mod doctor;
+mod dump;
 mod fees;
 mod fills;
 mod gateway;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Order(order::Args),
     Halt(halt::Args),
     Arm(arm::Args),
+    Archive(archive::Args),
+    Dump(dump::Args),
 }
 
 impl Command {
@@ -76,6 +80,8 @@ impl Command {
             Command::Order(args) => order::run(args),
             Command::Halt(args) => halt::run(args),
             Command::Arm(args) => arm::run(args),
+            Command::Archive(args) => archive::run(args),
+            Command::Dump(args) => dump::run(args),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Owns no rules: it hands out rows as they stand, numbers as the text they are.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use rusqlite::{Connection, Row, params};
@@ -10,7 +11,7 @@ use venuekit_types::UnixNanos;
 
 use super::open::{self, OpenError};
 use super::verify::{self, Verdict};
-use crate::{Cursor, Gap, Market, SinkError};
+use crate::{Cursor, Gap, Market, SinkError, Table};
 
 /// A connection that only reads. It sees whole batches, those committed before each call.
 #[derive(Debug)]
@@ -200,6 +201,31 @@ impl Reader {
     /// **Errors**: [`SinkError`].
     pub fn cursors(&self) -> Result<Vec<Cursor>, SinkError> {
         cursors(&self.conn)
+    }
+}
+
+impl Reader {
+    /// Calls `each` with the rows of a table that arrived within a span, by arrival: `columns` of those of a market.
+    pub(crate) fn between<E: From<SinkError>>(
+        &self,
+        (columns, table): (&str, Table),
+        market: &Market,
+        span: &Range<UnixNanos>,
+        mut each: impl FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = format!(
+            "SELECT {columns} FROM {table} WHERE venue = ?1 AND symbol = ?2 AND ts_local >= ?3 AND ts_local < ?4
+             ORDER BY ts_local, id"
+        );
+        let mut statement = self.conn.prepare(&sql).map_err(SinkError::from)?;
+        let symbol = market.symbol.as_str();
+        let mut rows = statement
+            .query(params![market.venue, symbol, span.start.0, span.end.0])
+            .map_err(SinkError::from)?;
+        while let Some(row) = rows.next().map_err(SinkError::from)? {
+            each(row)?;
+        }
+        Ok(())
     }
 }
 
