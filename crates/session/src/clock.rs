@@ -7,6 +7,7 @@
 //! is never ahead of the venue.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use venuekit_types::{Mono, Now, UnixNanos};
 
@@ -16,6 +17,9 @@ const DRIFT: i128 = 2_000;
 const ALARM: i64 = 500_000_000;
 /// A change of the offset that is worth telling.
 const WORTH: i64 = 100_000_000;
+
+/// Stamps remembered.
+const STAMPS: usize = 1_024;
 
 /// A bound as it was at a moment.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,9 @@ pub(crate) struct Clock {
     /// Whether stamps may be made: it was measured, or could not be.
     ready: bool,
     last_stamp_ms: i64,
+    highest_ms: i64,
+    /// The latest stamps, for a venue whose clock was set back.
+    stamps: VecDeque<i64>,
     last_nonce: u64,
     told_offset: Option<i64>,
     told_alarm: bool,
@@ -116,10 +123,19 @@ impl Clock {
     /// A stamp for one request. No two are of the same millisecond, and none is before an earlier one.
     pub(crate) fn stamp(&mut self, now: Now) -> UnixNanos {
         let ms = self.time(now).millis();
-        // After a step back of the venue's clock the old stamps are ahead of it: only the newer ones count.
+        // After a step back of the venue's clock the old stamps are ahead of it: only the newer ones count, but none
+        // of the old ones comes again.
         let stepped_back = ms < self.last_stamp_ms.saturating_sub(1_000);
-        let ms = if stepped_back { ms } else { ms.max(self.last_stamp_ms.saturating_add(1)) };
+        let mut ms = if stepped_back { ms } else { ms.max(self.last_stamp_ms.saturating_add(1)) };
+        while ms <= self.highest_ms && self.stamps.contains(&ms) {
+            ms = ms.saturating_add(1);
+        }
         self.last_stamp_ms = ms;
+        self.highest_ms = self.highest_ms.max(ms);
+        if self.stamps.len() == STAMPS {
+            self.stamps.pop_front();
+        }
+        self.stamps.push_back(ms);
         UnixNanos::from_millis(ms)
     }
 
@@ -249,6 +265,21 @@ mod tests {
             let nonce = clock.nonce(stamp);
             assert!(stamp > last.0 && nonce > last.1);
             last = (stamp, nonce);
+        }
+    }
+
+    #[test]
+    fn a_stamp_does_not_come_again_when_the_venue_is_set_back() {
+        let mut clock = Clock::default();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut now = Now { mono: Mono(1), wall: UnixNanos(0) };
+        for round in 0..3 {
+            clock.distrust();
+            clock.measured(now.mono, now.mono, UnixNanos(1_700_000_000 * S), Duration::from_millis(1));
+            for call in 0..20 {
+                now = now.plus(Duration::from_millis(500));
+                assert!(seen.insert(clock.stamp(now)), "round {round}, call {call}");
+            }
         }
     }
 

@@ -360,7 +360,7 @@ mod tests {
     fn a_snapshot_is_asked_for_as_deep_as_the_book_may_be_and_no_deeper() {
         let depths = [100, 500, 1_000];
         let asked = |levels| snapshot_depth(&depths, levels);
-        assert_eq!([asked(0), asked(78), asked(79)], [100, 100, 500]);
+        assert_eq!([asked(0), asked(79), asked(80)], [100, 100, 500]);
         // One that came full is asked for at the next depth, and the last is the last.
         assert_eq!([asked(100), asked(500), asked(1_000)], [500, 1_000, 1_000]);
         assert_eq!(snapshot_depth(&[], 7), 0);

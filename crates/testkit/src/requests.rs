@@ -121,7 +121,9 @@ pub fn flood(subject: &Subject, product: usize, seed: u64, minutes: u32) -> Floo
     let left = rig.requests().iter().filter(|sent| sent.at >= began);
     let left_at: Vec<Mono> =
         left.clone().filter(|sent| sent.kind == AskKind::Cancel).map(|sent| sent.at).collect();
-    let drawn: u64 = left.filter(|sent| sent.kind == AskKind::Balances).map(|_| u64::from(weight)).sum();
+    // Whatever is no poll weighs one.
+    let weight_of = |kind| if kind == AskKind::Balances { weight } else { 1 };
+    let drawn: u64 = left.map(|sent| u64::from(weight_of(sent.kind))).sum();
     let whole = u64::from(budget.capacity) * u64::from(minutes);
     let mut waits: Vec<Duration> =
         cancels.iter().zip(&left_at).map(|(asked, left)| left.since(*asked)).collect();

@@ -210,30 +210,34 @@ fn what_cannot_be_sent_ends_at_once_and_says_why() {
     assert!(rig.journal().is_empty(), "nothing was meant to last");
 }
 
-/// DueDEX tells its time inside frames alone, and its private channels are quiet: the time must stay known.
+/// DueDEX tells its time inside frames alone: with a stream its orders leave, and without one they do not.
 #[test]
-fn a_venue_without_a_time_route_still_takes_an_order_after_quiet_hours() {
-    let subject = common::duedex();
-    let start = Rig::<VenueSim>::epoch();
-    let seed = SimSeed { seed: 6, start, rate: 1, history: 16, faults: FaultPlan::default() };
-    let config = Config {
-        wants: vec![Want::new("", Channel::Positions)],
-        credentials: subject.credentials.map(|make| make(6)),
-        seed: 6,
-        ..Config::default()
-    };
-    let session = Session::new(subject.venue, config).expect("the channel exists");
-    let mut rig = Rig::new(session, (subject.sim)(seed), start, 6);
-    rig.client_ahead = 4_000_000_000;
-    let mut ends = Ends::default();
-    rig.run_for(Duration::from_secs(3 * 3600), &mut ends);
-    let instrument = rig.session.catalog(0).get(MarketId(0)).expect("listed").clone();
-    let Ask::Place(mut wish) = order("after-hours") else { panic!("it places") };
-    wish.qty =
-        Fixed { mantissa: instrument.min_qty.unwrap_or(instrument.step).0, scale: instrument.qty_scale };
-    wish.price = Some(Fixed { mantissa: instrument.tick.0 * 1_000, scale: instrument.price_scale });
-    ask(&mut rig, &mut ends, 1, Ask::Place(wish));
-    rig.run_for(Duration::from_secs(3), &mut ends);
-    assert_eq!(ends.0, [(1, Done::Accepted)]);
-    assert!(rig.requests().iter().filter(|sent| sent.kind == AskKind::Place).count() == 1);
+fn an_order_never_leaves_with_a_time_that_nobody_vouched_for() {
+    for (wants, accepted) in [(vec![Want::new("", Channel::Positions)], true), (Vec::new(), false)] {
+        let subject = common::duedex();
+        let start = Rig::<VenueSim>::epoch();
+        let seed = SimSeed { seed: 6, start, rate: 1, history: 16, faults: FaultPlan::default() };
+        let config = Config {
+            wants,
+            products: vec!["derivatives".to_owned()],
+            credentials: subject.credentials.map(|make| make(6)),
+            seed: 6,
+            ..Config::default()
+        };
+        let session = Session::new(subject.venue, config).expect("the channel exists");
+        let mut rig = Rig::new(session, (subject.sim)(seed), start, 6);
+        rig.client_ahead = 4_000_000_000;
+        let mut ends = Ends::default();
+        rig.run_for(Duration::from_secs(3 * 3600), &mut ends);
+        let instrument = rig.session.catalog(0).get(MarketId(0)).expect("listed").clone();
+        let Ask::Place(mut wish) = order("after-hours") else { panic!("it places") };
+        let fixed = |mantissa, scale| Fixed { mantissa, scale };
+        wish.qty = fixed(instrument.min_qty.unwrap_or(instrument.step).0, instrument.qty_scale);
+        wish.price = Some(fixed(instrument.tick.0 * 1_000, instrument.price_scale));
+        ask(&mut rig, &mut ends, 1, Ask::Place(wish));
+        rig.run_for(Duration::from_secs(3), &mut ends);
+        let placed = rig.requests().iter().filter(|sent| sent.kind == AskKind::Place).count();
+        let [(1, done)] = ends.0.as_slice() else { panic!("{:?}", ends.0) };
+        assert_eq!((done == &Done::Accepted, placed), (accepted, usize::from(accepted)), "{done:?}");
+    }
 }

@@ -206,7 +206,8 @@ impl Session {
             return;
         }
         let s = self.stream(id);
-        let Some(feed) = s.primary.as_mut() else { return };
+        // An answer to what was asked before it all began anew is too old.
+        let Some(feed) = s.primary.as_mut().filter(|feed| feed.fetch == Some(job.id)) else { return };
         feed.fetch = None;
         let live = feed.is_live();
         if live && s.last_data > job.sent {
