@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use common::{candle, change, cursor, gap, instrument, market, rows, sim, ticker, trade};
 use server::Server;
 use venuekit_store::postgres::{ConnectError, Dsn, Postgres};
-use venuekit_store::{Batch, Counts, Row, Sink, SinkError, Table, Why, World};
+use venuekit_store::{Batch, Counts, Outbox, RelayError, Relayed, Row, Sink, SinkError, Table, Why, World};
 use venuekit_types::UnixNanos;
 
 fn connect(server: &Server) -> Postgres {
@@ -304,6 +304,63 @@ fn a_server_that_crashes_loses_and_doubles_nothing() {
         assert_eq!(sink.resume().expect("reads").cursors, [cursor("BTC/USDT", 1, n - 1)]);
     });
     assert!(failed > 0, "no commit met a crash");
+}
+
+/// I5: while the server is away rows wait in the spool, whoever writes them notices nothing, and all of them arrive
+/// once when it is back, also those that a crash left unacknowledged.
+#[test]
+fn a_spool_fills_while_the_server_is_away_and_drains_when_it_is_back() {
+    let Some(server) = Server::start() else { return };
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("spool.db");
+    let mut spool = common::open(&path).expect("opens");
+    let mut remote = connect(&server);
+    let mut outbox = Outbox::open(&path, "postgres").expect("opens");
+    let mut fill = |numbers: std::ops::Range<u64>| {
+        for n in numbers {
+            let at = 880_450 + i64::try_from(n).expect("small");
+            let mut batch = rows([
+                Row::Trade(trade("BTC/USDT", n, at, at)),
+                Row::BookChange(change("BTC/USDT", 1, n, at, at)),
+                Row::Gap(Box::new(gap("BTC/USDT", at, None))),
+            ]);
+            batch.cursors.push(cursor("BTC/USDT", 1, n));
+            let _ = spool.commit(&batch).expect("commits");
+            let _ = spool
+                .commit(&rows([Row::Gap(Box::new(gap("BTC/USDT", at, Some(at + 1))))]))
+                .expect("commits");
+        }
+    };
+    fill(0..20);
+    let _ = outbox.step(&mut remote, 10).expect("hands on");
+    server.down();
+    fill(20..40);
+    let error = outbox.step(&mut remote, 10).expect_err("nobody there");
+    assert!(matches!(error, RelayError::Remote(SinkError::Unreachable(_))), "{error:?}");
+    server.up();
+    let mut refused = 0;
+    loop {
+        // A server that has just started may still turn connections away.
+        match outbox.step(&mut remote, 10) {
+            Ok(Relayed { receipt: None, .. }) => break,
+            Ok(Relayed { receipt: Some(receipt), .. }) => refused += receipt.total().refused,
+            Err(error) => assert!(matches!(error, RelayError::Remote(_)), "{error:?}"),
+        }
+    }
+    assert_eq!(refused, 0);
+    let counts = "SELECT (SELECT count(*) FROM trade), (SELECT count(*) FROM book_change),
+        (SELECT count(*) FROM gap WHERE healed_at = detected_at + 1)";
+    assert_eq!(server.sql(counts), ["40|40|40"]);
+    assert_eq!(remote.resume().expect("reads").cursors, [cursor("BTC/USDT", 1, 39)]);
+    let texts =
+        server.sql("SELECT trade_id, price, qty, side, ts_venue, ts_local FROM trade ORDER BY ts_local");
+    let there = rusqlite::Connection::open(&path).expect("opens");
+    let mut select = there
+        .prepare("SELECT trade_id || '|' || price || '|' || qty || '|' || side || '|' || ts_venue || '|' || ts_local FROM trade ORDER BY id")
+        .expect("a table");
+    let here: Vec<String> =
+        select.query_map([], |row| row.get(0)).expect("reads").map(|row| row.expect("text")).collect();
+    assert_eq!(texts, here);
 }
 
 /// Two that start at once on an empty database agree on its schema.
