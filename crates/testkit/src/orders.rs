@@ -182,7 +182,8 @@ pub fn run(subject: &Subject, product: usize, seed: u64, intents: u64) -> Outcom
         if run.dice.u8(0..4) == 0 {
             run.cancel_one();
         }
-        match run.dice.u8(0..6) {
+        // Each new process reads instruments and books again: more kills a minute than this the venue would not bear.
+        match run.dice.u8(0..12) {
             // Between the store and the socket, or right behind it, or before the answer.
             0 => run.kill_within(Duration::from_millis(40)),
             1 => run.kill_within(Duration::from_millis(200)),

@@ -39,6 +39,13 @@ fn no_order_of_duedex_is_doubled_or_misjudged() {
     check(&common::duedex(), 0, 200..206, 20);
 }
 
+/// A second answer to a sending that was refused for its time was taken for the answer to the next one.
+#[test]
+fn a_doubled_refusal_for_the_time_does_not_stand_for_the_order_that_left_again() {
+    let outcome = orders::run(&common::doex(), venuekit_doex::FUTURES, 63, 50);
+    assert!(outcome.wrong.is_empty(), "SEED=63 {:?}", outcome.wrong);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     let run = || orders::run(&common::doex(), venuekit_doex::SPOT, 7, 10).trace;

@@ -265,6 +265,13 @@ impl Session {
         self.emit(Event::Done { id, done });
     }
 
+    /// The request of a command goes on under another number.
+    pub(super) fn renumber(&mut self, id: CommandId, request: RequestId) {
+        if let Some(Pending { stage: Stage::Asked(known), .. }) = self.commands.get_mut(&id) {
+            *known = request;
+        }
+    }
+
     /// A request of a command never left.
     pub(super) fn unsent(&mut self, job: &Job, fault: Fault) {
         if let Purpose::Command(id) = job.purpose {

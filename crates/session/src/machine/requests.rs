@@ -175,6 +175,17 @@ impl Session {
         if fault.kind == FaultKind::Clock && !job.clock_refused {
             self.fault(job.product, job.request.route.clone(), fault);
             job.clock_refused = true;
+            // Under a number of its own: a second answer to the first sending must not stand for this one.
+            job.id = self.request_id();
+            match job.purpose {
+                Purpose::Command(id) => self.renumber(id, job.id),
+                Purpose::State(stream, _) => {
+                    if let Some(feed) = self.stream(stream).primary.as_mut() {
+                        feed.fetch = Some(job.id);
+                    }
+                }
+                _ => {}
+            }
             if let (Purpose::Command(id), true) = (job.purpose, job.ask.kind().is_entry()) {
                 self.timers.set(Timer::Leave(id), now.mono.plus(self.limits.leave_within));
             }
