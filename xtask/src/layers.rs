@@ -26,7 +26,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("testkit", &["session", "sim", "venue", "book", "sign", "types"]),
     ("driver", &["session", "sim", "venue", "book", "sign", "types"]),
     ("store", &["types"]),
-    ("ingest", &["driver", "store", "registry", "session", "sim", "venue", "book", "sign", "types"]),
+    (
+        "ingest",
+        &["account", "driver", "store", "registry", "session", "sim", "venue", "book", "sign", "types"],
+    ),
     (
         "cli",
         &[

@@ -4,6 +4,8 @@
 //! compared: a feed that is down is being resynchronised already. Marks and profits move by themselves and are not
 //! compared.
 
+use core::fmt;
+
 use rust_decimal::Decimal;
 use venuekit_types::Symbol;
 
@@ -59,6 +61,23 @@ pub struct Difference {
     pub subject: Subject,
     /// How.
     pub kind: Kind,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.subject {
+            Subject::Ledger(place) => write!(f, "ledger {}/{}", place.wallet, place.asset)?,
+            Subject::Position(symbol) => write!(f, "position {symbol}")?,
+            Subject::Order(key) => write!(f, "order {} of {}", key.order_id, key.symbol)?,
+        }
+        match &self.kind {
+            Kind::Field { field, stream, rest } => {
+                write!(f, ": {field} is {stream} by stream, {rest} by REST")
+            }
+            Kind::OnlyStream => f.write_str(": known by stream, left out by REST"),
+            Kind::OnlyRest => f.write_str(": told by REST, unknown by stream"),
+        }
+    }
 }
 
 /// Compares what streams told of an account with what REST says.

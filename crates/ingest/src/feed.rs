@@ -22,10 +22,11 @@ use venuekit_session::{
 };
 use venuekit_sign::Credentials;
 use venuekit_store::{Gap, InstrumentSeen, Market, Resume, Row};
-use venuekit_types::{Mono, Now, Scale, Scaled, Symbol, UnixNanos};
+use venuekit_types::{Mono, Now, Price, Scale, Scaled, Symbol, UnixNanos};
 use venuekit_venue::{Channel, FaultKind, MarketId};
 
 use crate::board::{Tally, VenueBoard};
+use crate::ledgers::Ledgers;
 use crate::metrics::{VenueMetrics, channel_index};
 use crate::queue::{Chunk, Item, Queue, Reservation};
 use crate::rows;
@@ -86,6 +87,7 @@ pub(crate) struct Feed {
     /// Something changed that a person waits for.
     urgent: bool,
     told: Sampler<Told>,
+    ledgers: Ledgers,
 }
 
 /// What is logged, sampled by.
@@ -95,6 +97,9 @@ enum Told {
     Gap(StreamId, Cause),
     Healed(StreamId),
     Shed(StreamId),
+    Drift(StreamId),
+    OffGrid(StreamId),
+    Clock,
     Fault(Cow<'static, str>, FaultKind),
     Ended(&'static str),
 }
@@ -133,6 +138,7 @@ impl Stream {
 
 impl Feed {
     pub(crate) fn new(parts: FeedParts) -> Feed {
+        let ledgers = Ledgers::new(&parts.board.venue);
         Feed {
             venue: Arc::clone(&parts.board.venue),
             parts,
@@ -149,6 +155,7 @@ impl Feed {
             publish_at: Mono(0),
             urgent: true,
             told: Sampler::default(),
+            ledgers,
         }
     }
 
@@ -306,10 +313,13 @@ impl Feed {
     fn on_state(&mut self, now: Now, id: StreamId, to: State) {
         self.urgent = true;
         let Some(stream) = self.stream(id) else { return };
+        let channel = stream.channel;
         if to != State::Live {
+            if channel.is_private() {
+                self.ledgers.lost(id);
+            }
             return;
         }
-        let channel = stream.channel;
         for mut gap in std::mem::take(&mut stream.earlier) {
             self.tally.gaps_healed += 1;
             gap.healed_at = Some(now.wall);
@@ -321,6 +331,48 @@ impl Feed {
         }
         if channel.is_private() {
             self.credentials_fault = None;
+        }
+    }
+
+    /// Where the venue's own answer differs from what its streams told, the answer counts, and the stream is asked for
+    /// again.
+    fn settle_account(&mut self, now: Now, session: &Session) {
+        let differences = self.ledgers.settle(now.mono, session);
+        for (stream, what) in &differences {
+            self.parts.metrics.drift.increment(1);
+            if let Some(left_out) = self.told.admit(now.mono, Told::Drift(*stream)) {
+                tracing::warn!(venue = %self.venue, left_out, "the stream and the venue's answer differ: {what}");
+            }
+        }
+        let mut streams: Vec<StreamId> = differences.into_iter().map(|(stream, _)| stream).collect();
+        streams.dedup();
+        for stream in streams {
+            // With a full queue, the next comparison finds it again.
+            let _ = self.parts.wishes.try_send(Wish::Command(Command::Resync(stream)));
+        }
+    }
+
+    fn on_clock(&mut self, now: Now, offset: i64, alarm: bool) {
+        let gauge = &self.parts.metrics.clock_offset;
+        let seconds = Duration::from_nanos(offset.unsigned_abs()).as_secs_f64();
+        gauge.set(0.0);
+        if offset < 0 {
+            gauge.decrement(seconds)
+        } else {
+            gauge.increment(seconds)
+        }
+        if alarm && let Some(left_out) = self.told.admit(now.mono, Told::Clock) {
+            let ms = offset / 1_000_000;
+            tracing::warn!(venue = %self.venue, left_out, "the venue's clock is {ms} ms ahead of this machine's; set it by NTP");
+        }
+    }
+
+    fn on_off_grid(&mut self, now: Now, id: StreamId, price: Price) {
+        let Some(stream) = self.streams.get(id.0 as usize) else { return };
+        let price = Scaled::new(price.0, stream.scales.0);
+        if let Some(left_out) = self.told.admit(now.mono, Told::OffGrid(id)) {
+            tracing::warn!(venue = %self.venue, symbol = stream.symbol(), left_out,
+                "{price} is not on the grid that its instrument was listed with");
         }
     }
 
@@ -359,15 +411,14 @@ impl Host for Feed {
             | Event::Position { stream, .. }
             | Event::Balance { stream, .. }
             | Event::Fill { stream, .. } => {
-                // No rows yet: they are counted, and their streams watched.
+                // No rows of them are stored yet: they are counted, and the account is kept.
                 let _ = self.following(*stream);
+                self.ledgers.hear(emission.event);
             }
-            Event::Committed { .. }
-            | Event::Answered { .. }
-            | Event::Done { .. }
-            | Event::Resolved { .. }
-            | Event::Clock { .. }
-            | Event::OffGrid { .. } => {}
+            Event::Committed { .. } => self.ledgers.hear(emission.event),
+            Event::Clock { offset, alarm, .. } => self.on_clock(now, *offset, *alarm),
+            Event::OffGrid { stream, price } => self.on_off_grid(now, *stream, *price),
+            Event::Answered { .. } | Event::Done { .. } | Event::Resolved { .. } => {}
             Event::Stream(info) => self.on_stream(now, info),
             Event::Instrument { product, market } => self.instruments.push((*product, *market)),
             Event::UnknownSymbol { symbol, candidates } => {
@@ -407,6 +458,7 @@ impl Host for Feed {
         if !self.instruments.is_empty() {
             self.list_instruments(now, session);
         }
+        self.settle_account(now, session);
         self.resume();
         if !self.items.is_empty() {
             let chunk = self.chunk(now);

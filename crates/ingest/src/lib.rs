@@ -29,6 +29,7 @@ mod credentials;
 mod error;
 mod feed;
 mod health;
+mod ledgers;
 mod metrics;
 mod queue;
 mod rows;

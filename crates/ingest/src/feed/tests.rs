@@ -35,6 +35,7 @@ struct Bench {
     board: Arc<VenueBoard>,
     wishes: mpsc::Receiver<Wish>,
     notices: mpsc::Receiver<Notice>,
+    metrics: Arc<Metrics>,
     rows: Vec<Row>,
 }
 
@@ -42,9 +43,11 @@ impl Bench {
     fn new(venue: &str, wants: Vec<Want>, queue_rows: usize, faults: &FaultPlan, resume: Resume) -> Bench {
         let start = Rig::<VenueSim>::epoch();
         let sim = SimConfig { rate: 40, history: 10_000, ..SimConfig::new(7, start) }.with_faults(faults);
-        let credentials = (venue == "duedex").then(|| Keys::from_seed(7).duedex);
+        let keys = Keys::from_seed(7);
+        let credentials = Some(if venue == "duedex" { keys.duedex } else { keys.doex });
         let front = Sim::new(sim).into_venues().into_iter().find(|front| front.name() == venue);
-        let config = SessionConfig { wants, seed: 7, ..SessionConfig::default() };
+        let config =
+            SessionConfig { wants, seed: 7, credentials: credentials.clone(), ..SessionConfig::default() };
         let adapter = venuekit_registry::venue(venue).expect("known");
         let session = Session::new(adapter, config).expect("fits");
         let queue = Arc::new(Queue::new(queue_rows));
@@ -52,18 +55,19 @@ impl Bench {
         let board = Arc::clone(&all.venues[0]);
         let (wish, wishes) = mpsc::channel(64);
         let (notify, notices) = mpsc::channel(64);
+        let metrics = Arc::new(Metrics::new());
         let feed = Feed::new(FeedParts {
             index: 0,
             board: Arc::clone(&board),
             queue: Arc::clone(&queue),
-            metrics: Arc::new(Metrics::new()).venue(venue),
+            metrics: metrics.venue(venue),
             wishes: wish,
             notices: notify,
             resume,
             credentials,
         });
         let rig = Rig::new(session, front.expect("simulated"), start, 7);
-        Bench { rig, kept: Kept { feed }, queue, all, board, wishes, notices, rows: Vec::new() }
+        Bench { rig, kept: Kept { feed }, queue, all, board, wishes, notices, metrics, rows: Vec::new() }
     }
 
     fn public(venue: &str) -> Vec<Want> {
@@ -368,4 +372,79 @@ fn what_a_peer_says_passes_without_our_key_and_secret() {
     let secret = String::from_utf8(account.secret.expose().to_vec()).expect("text");
     let words = bench.kept.feed.clean(&format!("no key {} with {secret}!", account.key));
     assert_eq!(words, "no key REDACTED with REDACTED!");
+}
+
+/// Every private channel of a venue.
+fn private(venue: &str) -> Vec<Want> {
+    let channels = [Channel::Balances, Channel::Positions, Channel::Orders, Channel::Fills];
+    let adapter = venuekit_registry::venue(venue).expect("known");
+    let products = adapter.specs().iter().map(|spec| (spec.product.clone(), spec.clone()));
+    products
+        .flat_map(|(product, spec)| {
+            channels.into_iter().filter(move |channel| spec.offers(*channel)).map(move |channel| Want {
+                product: Some(product.clone()),
+                symbol: String::new(),
+                channel,
+            })
+        })
+        .collect()
+}
+
+/// The cash of the simulated account against what the worker keeps, wallet by wallet and asset by asset.
+fn assert_same_ledgers(bench: &Bench) {
+    let (owner, accounts) = bench.kept.feed.ledgers.accounts();
+    let mut seen = 0;
+    for (wallet, asset, cash) in bench.rig.front.account().cash() {
+        let place = venuekit_account::Place {
+            venue: owner.venue.clone(),
+            account: owner.account.clone(),
+            wallet: wallet.as_str().into(),
+            asset: asset.into(),
+        };
+        let kept = accounts.ledger(&place).amounts.known();
+        let total = kept.map(|amounts| amounts.total().expect("small").normalize());
+        if cash.total.is_zero() && total.is_none() {
+            continue;
+        }
+        seen += 1;
+        assert_eq!(total, Some(cash.total.normalize()), "SEED=7: {} {asset}", wallet.as_str());
+    }
+    assert!(seen > 1, "SEED=7: hardly a ledger");
+}
+
+#[test]
+fn an_account_is_kept_to_the_last_digit_and_nothing_is_called_a_difference_in_peace() {
+    for venue in ["doex", "duedex"] {
+        let mut bench = Bench::new(venue, private(venue), 10_000, &FaultPlan::default(), Resume::default());
+        bench.run(600, Duration::from_secs(1), true);
+        let text = bench.metrics.render();
+        assert!(
+            text.contains(&format!("venuekit_account_drift_total{{venue=\"{venue}\"}} 0")),
+            "{venue}: {text}"
+        );
+        // Whatever is on its way arrives.
+        let now = bench.rig.now();
+        bench.rig.front.set_rate(now, 0);
+        bench.run(5, Duration::from_secs(1), true);
+        assert_same_ledgers(&bench);
+    }
+}
+
+#[test]
+fn a_message_that_was_left_out_in_silence_is_found_by_comparing() {
+    let mut bench = Bench::new("doex", private("doex"), 10_000, &FaultPlan::default(), Resume::default());
+    bench.run(30, Duration::from_secs(1), true);
+    let now = bench.rig.now();
+    // As many as there are in a minute and a half: what one leaves out, the next would mend.
+    for _ in 0..400 {
+        bench.rig.front.inject(now, Strike { target: Target::Stream("balance".into()), fault: Harm::Drop });
+    }
+    bench.run(240, Duration::from_secs(1), true);
+    let text = bench.metrics.render();
+    let drift = text.lines().find(|line| line.starts_with("venuekit_account_drift_total")).expect("counted");
+    assert!(!drift.ends_with(" 0"), "SEED=7: {drift}");
+    let now = bench.rig.now();
+    bench.rig.front.set_rate(now, 0);
+    bench.run(130, Duration::from_secs(1), true);
+    assert_same_ledgers(&bench);
 }
