@@ -438,7 +438,7 @@ impl Host for Feed {
                 self.on_ended(now, word, why);
             }
             Event::Broken { broken, .. } => self.on_broken(now, broken),
-            Event::Fault { route, fault, .. } => self.on_fault(now, route, fault),
+            Event::Fault { route, fault, .. } => self.on_fault(now, route.clone(), fault),
         }
     }
 

@@ -209,7 +209,7 @@ fn files(venue: &str) -> Line {
         format!("{name}_KEY_FILE"),
         format!("{name}_SECRET_FILE"),
     ];
-    let named = variables.iter().filter_map(|variable| std::env::var_os(variable)).map(PathBuf::from);
+    let named = variables.iter().filter_map(std::env::var_os).map(PathBuf::from);
     let mut open = Vec::new();
     let mut count = 0;
     for path in named {

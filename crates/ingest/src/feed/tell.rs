@@ -15,7 +15,7 @@ use crate::config::nearest;
 use crate::metrics::broken_index;
 
 impl Feed {
-    pub(super) fn on_fault(&mut self, now: Now, route: &Cow<'static, str>, fault: &Fault) {
+    pub(super) fn on_fault(&mut self, now: Now, route: Cow<'static, str>, fault: &Fault) {
         let text: Arc<str> = self.clean(&fault.to_string()).into();
         if fault.kind == FaultKind::Credentials {
             self.on_credentials(&text);
