@@ -62,6 +62,8 @@ struct Client {
     open: BTreeSet<String>,
     /// Requests that the venue refused for their time.
     refused_for_time: usize,
+    /// Whether the venue refused to answer for a while: so many new processes can use up its budget.
+    limited: bool,
     /// Rows of the message that is being told.
     pending: Vec<OrderPatch>,
 }
@@ -79,7 +81,7 @@ impl Client {
             (Known::Unknown(since), Known::There | Known::Nowhere) => {
                 let span = now.mono.since(since);
                 self.outcome.unknown_for = self.outcome.unknown_for.max(span);
-                if span > UNKNOWN_FOR {
+                if span > UNKNOWN_FOR && !self.limited {
                     self.wrong(format!("order {id} was unknown for {span:?}"));
                 }
             }
@@ -108,6 +110,7 @@ impl Watch<VenueSim> for Client {
                 self.ended(now, *id, outcome.as_str(), next);
             }
             Event::Fault { fault, .. } if fault.kind == FaultKind::Clock => self.refused_for_time += 1,
+            Event::Fault { fault, .. } if fault.kind == FaultKind::RateLimited => self.limited = true,
             Event::Order { row, .. } => self.pending.push((**row).clone()),
             Event::Committed { kind, .. } => {
                 if self.pending.is_empty() && *kind == DataKind::Update {
@@ -315,9 +318,11 @@ impl Run<'_> {
         self.rig.run_for(Duration::from_secs(12), &mut self.client);
         self.settle();
         // The demo account cancels by itself now and then: what it did just now is still on its way.
-        for _ in 0..20 {
+        // After a refusal it answers again within a minute.
+        let under = |known: &Known| matches!(known, Known::Under | Known::Unknown(_));
+        for _ in 0..if self.client.limited { 360 } else { 20 } {
             self.rig.run_for(Duration::from_millis(250), &mut self.client);
-            if self.told() == self.open() {
+            if self.told() == self.open() && !self.client.known.values().any(under) {
                 break;
             }
         }
