@@ -94,8 +94,11 @@ impl World {
 
     fn until(&self, what: &str, mut look: impl FnMut() -> bool) {
         let begun = Instant::now();
+        // Asked without a pause, the venue's budget would hold the answers back for a minute.
+        let (_silent, pause) = std::sync::mpsc::channel::<()>();
         while !look() {
             assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+            let _ = pause.recv_timeout(Duration::from_millis(200));
         }
     }
 

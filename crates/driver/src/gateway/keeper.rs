@@ -204,10 +204,14 @@ impl Keeper {
 
     fn check(&mut self) -> io::Result<()> {
         let path = self.paths.state();
-        if !self.written.is_empty() && read_private(&path)?.as_ref() != Some(&self.written) {
-            // It is written anew, as what it is now: the state of a gate that trusts nothing.
-            self.written.clear();
-            return Err(io::Error::other("the state file is gone, or not what was written"));
+        if !self.written.is_empty() {
+            let found = read_private(&path);
+            if !matches!(&found, Ok(Some(bytes)) if *bytes == self.written) {
+                // It is written anew, as what it is now: the state of a gate that trusts nothing.
+                self.written.clear();
+                let gone = || io::Error::other("the state file is gone, or not what was written");
+                return Err(found.err().unwrap_or_else(gone));
+            }
         }
         if !self.journal.is_in_place()? {
             return Err(io::Error::other("the journal is not the file that was opened"));

@@ -101,7 +101,15 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 /// Arms, as soon as the state was verified.
 async fn arm(gateway: &Gateway) {
     let handle = gateway.handle();
-    until("arming", async || handle.arm(wish(3_600)).await.ok()).await;
+    let mut last = None;
+    let armed = async {
+        while let Err(error) = handle.arm(wish(3_600)).await {
+            last = Some(error);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let armed = timeout(PATIENCE, armed).await;
+    assert!(armed.is_ok(), "not armed: {last:?}, {:?}", gateway.handle().status());
 }
 
 /// A buy that rests a little below the market.
@@ -231,7 +239,8 @@ async fn files_halt_it_and_none_of_them_opens_it() {
     arm(&gateway).await;
     std::fs::write(files.join("halt"), "").expect("writes");
     halted("command").await;
-    handle.until_flat(PATIENCE).await;
+    let report = handle.until_flat(PATIENCE).await;
+    assert!(report.flat, "{report:?}");
     tokio::time::sleep(venuekit_session::gate::VERIFIED_FOR).await;
     assert_eq!(handle.arm(wish(60)).await.map_err(|error| error.exit), Err(9), "while the file is there");
     std::fs::remove_file(files.join("halt")).expect("removes");
