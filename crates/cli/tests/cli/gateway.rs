@@ -2,15 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use venuekit_driver::Clock;
 
 use crate::child::{Run, venuekit};
 
 /// Longest wait for anything; only a broken test comes near it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The span since a clock was started.
+fn elapsed(clock: Clock) -> Duration {
+    clock.now().mono.since(venuekit_types::Mono(0))
+}
 
 /// A simulator, and what it takes to speak to its Doex.
 struct World {
@@ -93,11 +99,11 @@ impl World {
     }
 
     fn until(&self, what: &str, mut look: impl FnMut() -> bool) {
-        let begun = Instant::now();
+        let clock = Clock::start();
         // Asked without a pause, the venue's budget would hold the answers back for a minute.
         let (_silent, pause) = std::sync::mpsc::channel::<()>();
         while !look() {
-            assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+            assert!(elapsed(clock) < PATIENCE, "in vain: {what}");
             let _ = pause.recv_timeout(Duration::from_millis(200));
         }
     }
@@ -158,11 +164,11 @@ fn a_gateway_that_is_killed_leaves_its_orders_to_the_venues_countdown() {
     assert_eq!(world.status(&home, ONE), "new");
     gateway.signal(Signal::KILL);
     drop(gateway);
-    let killed = Instant::now();
+    let killed = Clock::start();
     // Another one looks: it starts halted, and reading is no trading.
     let _reader = world.gateway(&other, &["--countdown", "600"]);
     world.until("the venue cancels it", || world.status(&other, ONE) == "canceled");
-    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}", killed.elapsed());
+    assert!(elapsed(killed) < Duration::from_secs(30), "{:?}", elapsed(killed));
     // The one that was killed starts halted again, from the files it left.
     let _again = world.gateway(&home, &[]);
     for file in ["journal", "state.json"] {
