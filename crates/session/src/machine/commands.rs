@@ -387,6 +387,11 @@ impl Session {
             FaultKind::NotFound if job.sent >= looking.surely_from => {
                 self.resolve(id, Resolution::NeverPlaced)
             }
+            // Nothing is learnt by asking before that: the next answer decides, and the budget is spared.
+            FaultKind::NotFound => {
+                let left = looking.surely_from.since(now.mono);
+                self.look_later(now, id, left.max(LOOKUP_BASE));
+            }
             FaultKind::Credentials | FaultKind::BadRequest => self.look_later(now, id, LOOKUP_REFUSED),
             _ => self.look_later(now, id, LOOKUP_BASE),
         }
