@@ -10,7 +10,7 @@ mod host;
 pub use calls::CallError;
 pub use capabilities::{
     AccountReads, CopyTrading, FeeSheet, Fees, FillHistory, Instruments, KeyPermissions, MovementHistory,
-    OrderHistory,
+    OrderHistory, Trading,
 };
 
 use std::sync::Arc;

@@ -53,7 +53,7 @@ pub use address::{AddressError, check_address};
 pub use client::{
     AccountReads, BookCopy, BookError, BookUpdate, CallError, Client, ConnectError, CopyTrading, FeeSheet,
     Fees, FillHistory, Instruments, KeyPermissions, MarketData, MarketEvent, MovementHistory, OrderHistory,
-    StreamState, TradePrint,
+    StreamState, TradePrint, Trading,
 };
 pub use clock::Clock;
 pub use error::{StartError, Stopped};

@@ -14,6 +14,7 @@ use venuekit_venue::{
 
 use super::calls::{CallError, Calls};
 use crate::error::Stopped;
+use crate::gateway::{DeskError, GatewayHandle, OrderView, OrderWish, Outcome};
 
 /// What can be traded.
 #[async_trait]
@@ -134,6 +135,51 @@ pub trait KeyPermissions: Send + Sync {
     ///
     /// **Errors**: [`CallError`].
     async fn permissions(&self) -> Result<Permissions, CallError>;
+}
+
+/// Orders. Only a gateway can trade, since it alone holds trade keys: its handle is the one that is there.
+#[async_trait]
+pub trait Trading: Send + Sync {
+    /// Places an order, if the gate lets it out, and waits for what becomes of it.
+    ///
+    /// **Shape**: an [`Outcome`] for whatever left, the venue's refusal included.
+    /// **Units**: as [`OrderWish`].
+    /// **Errors**: [`DeskError`] when it was not let out.
+    async fn place(&self, wish: OrderWish) -> Result<Outcome, DeskError>;
+
+    /// Cancels an order, halted or not.
+    ///
+    /// **Errors**: [`DeskError`], with the venue's words.
+    async fn cancel(&self, venue: &str, symbol: &Symbol, order: OrderRef) -> Result<(), DeskError>;
+
+    /// Looks an order up at its venue.
+    ///
+    /// **Errors**: [`DeskError`], with the venue's words.
+    async fn order(&self, venue: &str, symbol: &Symbol, order: OrderRef) -> Result<OrderView, DeskError>;
+
+    /// Reads what is open, at one venue or at all.
+    ///
+    /// **Errors**: [`DeskError`] when a venue cannot be read.
+    async fn open_orders(&self, venue: Option<&str>) -> Result<Vec<OrderView>, DeskError>;
+}
+
+#[async_trait]
+impl Trading for GatewayHandle {
+    async fn place(&self, wish: OrderWish) -> Result<Outcome, DeskError> {
+        GatewayHandle::place(self, wish).await
+    }
+
+    async fn cancel(&self, venue: &str, symbol: &Symbol, order: OrderRef) -> Result<(), DeskError> {
+        GatewayHandle::cancel(self, venue, symbol.as_str(), None, order).await
+    }
+
+    async fn order(&self, venue: &str, symbol: &Symbol, order: OrderRef) -> Result<OrderView, DeskError> {
+        GatewayHandle::order(self, venue, symbol.as_str(), None, order).await
+    }
+
+    async fn open_orders(&self, venue: Option<&str>) -> Result<Vec<OrderView>, DeskError> {
+        GatewayHandle::open_orders(self, venue).await
+    }
 }
 
 /// The capabilities of one venue, over its session.
