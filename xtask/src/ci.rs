@@ -11,7 +11,7 @@ use crate::{deps, layers, prove};
 /// A step and what it runs.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("tools", tools),
     ("fmt", || pass_through(&mut cargo(&["fmt", "--all", "--check"]))),
     ("layers", layers::run),
@@ -28,6 +28,7 @@ const STEPS: [Step; 8] = [
         ]))
     }),
     ("test", test),
+    ("features", features),
     ("doc", || {
         pass_through(
             cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
@@ -53,8 +54,13 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Programs that a step starts, and the packages they come in.
-const PROGRAMS: [(&str, &[&str]); 3] =
-    [("git", &["git"]), ("cc", &["gcc", "libc6-dev"]), ("python3", &["python3"])];
+const PROGRAMS: [(&str, &[&str]); 4] = [
+    ("git", &["git"]),
+    ("cc", &["gcc", "libc6-dev"]),
+    ("python3", &["python3"]),
+    // Its server stands beside its own programs, which are not on the path.
+    ("psql", &["postgresql"]),
+];
 
 /// Installs what is missing, where the system has a way that asks nobody.
 fn tools() -> Result<()> {
@@ -69,6 +75,13 @@ fn tools() -> Result<()> {
         ensure!(run::exists(program), "{program} is still missing after installing {packages:?}");
     }
     Ok(())
+}
+
+/// What is off by default: sinks that need a server or a large library.
+fn features() -> Result<()> {
+    let mut tests = cargo(&["test", "--package=venuekit-store", "--features=postgres,parquet", "--locked"]);
+    pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
+    pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet", "--locked"]))
 }
 
 /// The README's test command. With recorded sessions at hand nothing may be skipped.

@@ -9,13 +9,15 @@ use std::time::Duration;
 use venuekit_book::{Cause, State};
 use venuekit_session::{Config, ConfigError, Emission, Event, Session, Want};
 use venuekit_sign::Credentials;
+use venuekit_sim::Keys;
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
 use venuekit_testkit::scenario::{SimSeed, Subject, unhealed};
 use venuekit_testkit::{Judge, Rig, Watch};
 use venuekit_types::{Now, Price, Scale};
 use venuekit_venue::{
-    Ask, Channel, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec, Stamp, Venue,
+    Ask, Broken, BrokenWhy, Channel, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec,
+    Stamp, Venue,
 };
 
 const SEED: u64 = 3;
@@ -88,6 +90,8 @@ struct Wrong {
     misnames: Option<&'static str>,
     /// Lists prices this much too coarse, that many times.
     coarse: AtomicU32,
+    /// Leaves a row out of the open orders, and says so, that many times.
+    short: AtomicU32,
 }
 
 impl Venue for Wrong {
@@ -138,6 +142,12 @@ impl Venue for Wrong {
                 instrument.tick = Price(1);
             }
         }
+        let short = self.short.load(Ordering::Relaxed);
+        if short > 0 && matches!(ask, Ask::OpenOrders { .. }) {
+            self.short.store(short - 1, Ordering::Relaxed);
+            let broken = Broken { why: BrokenWhy::UnknownMarket, detail: "NEW".into(), topic: None };
+            out.events.push(venuekit_venue::Event::Broken(broken));
+        }
         Ok(())
     }
 }
@@ -146,8 +156,12 @@ impl Venue for Wrong {
 #[test]
 fn a_close_in_answer_to_a_subscription_stops_that_stream_alone() {
     let subject = common::duedex();
-    let wrong =
-        Wrong { inner: Arc::clone(&subject.venue), misnames: Some("ETHUSDT"), coarse: AtomicU32::new(0) };
+    let wrong = Wrong {
+        inner: Arc::clone(&subject.venue),
+        misnames: Some("ETHUSDT"),
+        coarse: AtomicU32::new(0),
+        short: AtomicU32::new(0),
+    };
     let mut rig = rig(&subject, Arc::new(wrong), vec![Want::new("*", Channel::Book)]);
     let mut judge = Judge::new();
     rig.run_for(Duration::from_secs(120), &mut judge);
@@ -173,7 +187,12 @@ fn prices_finer_than_the_listed_scale_reload_the_instrument() {
         }
     }
     for subject in [common::doex(), common::duedex()] {
-        let venue = Wrong { inner: Arc::clone(&subject.venue), misnames: None, coarse: AtomicU32::new(2) };
+        let venue = Wrong {
+            inner: Arc::clone(&subject.venue),
+            misnames: None,
+            coarse: AtomicU32::new(2),
+            short: AtomicU32::new(0),
+        };
         let mut rig = rig(&subject, Arc::new(venue), vec![Want::new("*", Channel::Book)]);
         let mut causes = Causes(Vec::new());
         rig.run_for(Duration::from_secs(30), &mut causes);
@@ -189,4 +208,24 @@ fn prices_finer_than_the_listed_scale_reload_the_instrument() {
             assert!(status.info.price_scale > Scale::ZERO, "{}", status.info.venue_symbol);
         }
     }
+}
+
+/// A list that lacks a row is no whole state: an order that is left out of it would read as gone.
+#[test]
+fn a_state_that_lacks_a_row_is_asked_for_again_and_never_taken_as_whole() {
+    let subject = common::doex();
+    let (inner, coarse, short) = (Arc::clone(&subject.venue), AtomicU32::new(0), AtomicU32::new(3));
+    let wrong = Arc::new(Wrong { inner, misnames: None, coarse, short });
+    let start = Rig::<VenueSim>::epoch();
+    let sim =
+        (subject.sim)(SimSeed { seed: SEED, start, rate: 50, history: 1_024, faults: FaultPlan::default() });
+    let want = Want { product: Some("spot".into()), symbol: String::new(), channel: Channel::Orders };
+    let credentials = Some(Keys::from_seed(SEED).doex);
+    let config = Config { wants: vec![want], seed: SEED, credentials, ..Config::default() };
+    let session = Session::new(Arc::<Wrong>::clone(&wrong), config).expect("valid wishes");
+    let mut rig = Rig::new(session, sim, start, SEED);
+    let live = |rig: &Rig<VenueSim>| rig.session.streams().any(|stream| stream.state == State::Live);
+    let up = rig.run_until(Duration::from_secs(60), &mut (), live);
+    assert!(up, "SEED={SEED}: it never became live");
+    assert_eq!(wrong.short.load(Ordering::Relaxed), 0, "SEED={SEED}: a short list was taken as whole");
 }

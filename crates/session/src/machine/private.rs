@@ -6,7 +6,8 @@ use venuekit_book::{State, Update};
 use venuekit_types::Now;
 use venuekit_venue::spec::{KeyPlace, Login, Paging};
 use venuekit_venue::{
-    Ask, AskKind, Channel, Control, Data, DataKind, Event as Decoded, EventBuf, Lane, Page, Row, Wallet,
+    Ask, AskKind, BrokenWhy, Channel, Control, Data, DataKind, Event as Decoded, EventBuf, Lane, Page, Row,
+    Wallet,
 };
 
 use super::Session;
@@ -218,6 +219,10 @@ impl Session {
         }
         let (topic, wallet) = (s.topic, wallet_of(&job.ask));
         let kind = if topic.channel == Channel::Fills { DataKind::Update } else { DataKind::Snapshot };
+        if kind == DataKind::Snapshot && is_short(buf) {
+            self.on_short_state(now, id, job.product, buf);
+            return;
+        }
         let body = venuekit_venue::Body::Rows(0..buf.rows.len());
         let data = Data { topic, kind, ids: None, at: None, body };
         let of_topic: Vec<Row> = buf.rows.iter().filter(|row| belongs(row, topic.channel)).cloned().collect();
@@ -229,6 +234,22 @@ impl Session {
         };
         feed.parts.extend(next);
         self.fetch_part(now, id, if live { Lane::Poll } else { Lane::Must });
+    }
+
+    /// A list lacks a row that made no sense: it is no whole state, or what it lacks would read as gone. It is asked
+    /// for again, with the instruments where one of them was unknown.
+    fn on_short_state(&mut self, now: Now, id: StreamId, product: usize, buf: &EventBuf) {
+        let unknown = |event: &Decoded| matches!(event, Decoded::Broken(broken) if broken.why == BrokenWhy::UnknownMarket);
+        if buf.events.iter().any(unknown) {
+            self.timers.set_earlier(Timer::Instruments(product), now.mono);
+        }
+        let Some(feed) = self.stream(id).primary.as_mut() else { return };
+        feed.parts.clear();
+        if feed.is_live() {
+            self.timers.set(Timer::Compare(id), now.mono.plus(self.limits.compare_every));
+        } else {
+            self.resync_later(now, id);
+        }
     }
 
     /// The page of fills after one that came full and told something new.
@@ -304,4 +325,9 @@ fn belongs(row: &Row, channel: Channel) -> bool {
         Row::Fill(_) => channel == Channel::Fills,
         _ => false,
     }
+}
+
+/// Whether rows of an answer made no sense.
+fn is_short(buf: &EventBuf) -> bool {
+    buf.events.iter().any(|event| matches!(event, Decoded::Broken(_)))
 }
