@@ -8,6 +8,7 @@ use venuekit_driver::{Clock, ServeOptions, Server, serve};
 use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
 
 use crate::child::venuekit;
+use crate::secret::assert_untold;
 
 /// Both venues, at rest, on ports of this process.
 struct Served {
@@ -54,8 +55,12 @@ impl Served {
         let output = venuekit(&[args, &place].concat())
             .env(format!("VENUEKIT_{upper}_API_KEY"), key)
             .env(format!("VENUEKIT_{upper}_API_SECRET"), secret)
+            .env("VENUEKIT_LOG", "trace")
             .output()
             .expect("the binary runs");
+        for bytes in [&output.stdout, &output.stderr] {
+            assert_untold([key, secret], bytes, "an output");
+        }
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }

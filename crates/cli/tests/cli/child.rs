@@ -28,11 +28,6 @@ impl Run {
     }
 
     /// Runs it in an environment that holds these variables alone.
-    pub(crate) fn start_with(args: &[&str], env: &[(String, String)]) -> Run {
-        let env = env.iter().map(|(name, value)| (name, value));
-        Run::spawn(venuekit(args).envs(env).stdout(Stdio::piped()))
-    }
-
     /// Runs it on a terminal, whose other end is given too.
     pub(crate) fn on_terminal(args: &[&str], size: Winsize) -> (Run, File) {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
@@ -43,6 +38,13 @@ impl Run {
         let theirs = File::options().read(true).write(true).open(name).expect("there");
         tcsetwinsize(&theirs, size).expect("a terminal");
         (Run::spawn(venuekit(args).env("TERM", "xterm").stdout(theirs)), File::from(ours))
+    }
+
+    /// Runs it with its log in a file.
+    pub(crate) fn logged(command: &mut Command, log: File) -> Run {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary runs");
+        let lines = child.stdout.take().map(BufReader::new);
+        Run { child, lines }
     }
 
     fn spawn(command: &mut Command) -> Run {

@@ -9,9 +9,13 @@ use serde_json::Value;
 use venuekit_driver::Clock;
 
 use crate::child::{Run, venuekit};
+use crate::secret::assert_untold;
 
 /// Longest wait for anything; only a broken test comes near it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that can be logged is.
+const LOUD: [(&str, &str); 2] = [("VENUEKIT_LOG", "trace"), ("RUST_LOG", "trace")];
 
 /// The span since a clock was started.
 fn elapsed(clock: Clock) -> Duration {
@@ -42,6 +46,10 @@ impl World {
         World { rest: text("rest"), stream: text("stream"), _sim: sim, dir, keys }
     }
 
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("gateway.log")
+    }
+
     fn home(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -54,7 +62,10 @@ impl World {
 
     fn gateway(&self, home: &Path, more: &[&str]) -> Run {
         let args = [&["gateway", "--json"], &self.place(home)[..], more].concat();
-        let mut gateway = Run::start_with(&args, &self.keys);
+        // Its log goes into a file: a pipe that nobody reads would fill.
+        let log = std::fs::OpenOptions::new().append(true).create(true).open(self.log()).expect("a log");
+        let keys = self.keys.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut gateway = Run::logged(venuekit(&args).envs(keys).envs(LOUD), log);
         let shown = gateway.json();
         assert_eq!((&shown["mode"], &shown["environment"]), (&"halted".into(), &"sim".into()));
         gateway
@@ -62,7 +73,7 @@ impl World {
 
     fn run(&self, args: &[&str]) -> Output {
         let keys = self.keys.iter().map(|(name, value)| (name, value));
-        venuekit(args).envs(keys).output().expect("the binary runs")
+        venuekit(args).envs(keys).envs(LOUD).output().expect("the binary runs")
     }
 
     /// Speaks to a gateway: the code and what came out, without a secret in it.
@@ -85,12 +96,7 @@ impl World {
     }
 
     fn no_secret(&self, bytes: &[u8]) {
-        for (_, value) in &self.keys {
-            assert!(
-                !bytes.windows(value.len()).any(|part| part == value.as_bytes()),
-                "a key or secret came out"
-            );
-        }
+        assert_untold(self.keys.iter().map(|(_, value)| value.as_str()), bytes, "an output");
     }
 
     /// Arms as soon as the gateway has verified its state.
@@ -174,6 +180,9 @@ fn a_gateway_that_is_killed_leaves_its_orders_to_the_venues_countdown() {
     for file in ["journal", "state.json"] {
         world.no_secret(&std::fs::read(home.join(file)).expect("kept"));
     }
+    let log = std::fs::read(world.log()).expect("it logs");
+    assert!(log.windows(7).any(|part| part == b"\"trace\"" || part == b"\"debug\""), "it was not loud");
+    world.no_secret(&log);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod child;
 mod gateway;
 mod ingest;
 mod replay;
+mod secret;
 mod sign;
 mod usage;
 mod watch;
