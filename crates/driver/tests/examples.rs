@@ -1,4 +1,5 @@
 //! Every example runs to its end, against the simulator.
+#![allow(clippy::duplicate_mod, reason = "each example is a program of its own, and brings what it shares")]
 
 #[path = "../examples/balances.rs"]
 mod balances;
