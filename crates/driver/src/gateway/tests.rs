@@ -6,6 +6,8 @@ use venuekit_doex::Doex;
 use venuekit_duedex::DueDex;
 use venuekit_session::HostOverride;
 use venuekit_session::gate::Notional;
+use venuekit_sim::wallets::Ticket;
+use venuekit_sim::world::Step;
 use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
 use venuekit_types::Side;
 use venuekit_venue::OrderType;
@@ -199,6 +201,41 @@ async fn a_halt_finds_orders_that_it_did_not_place_and_cancels_them() {
     let gateway = world.gateway(&other).await;
     let status = gateway.handle().status();
     assert_eq!((status.mode.as_str(), status.halt.as_deref()), ("halted", Some("command")), "{status:?}");
+}
+
+/// Row K3 at its size: the venues hold orders that no gateway ever placed, while their markets trade.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_orders_a_venue_that_nobody_knows_of_are_found_and_cancelled() {
+    const EACH: usize = 200;
+    let (world, dir) = (World::serve().await, scratch());
+    for (server, (market, qty)) in world.servers.iter().zip([(0, 100), (1, 10)]) {
+        let remote = server.remote();
+        let placed = remote.with(move |venue, now| {
+            let (owner, at_ms) = (venue.owner(), venue.world().wall_ms(now.mono));
+            let listed = &venue.world().markets()[market];
+            let price = listed.spec.on_tick(listed.last_price() / 100 * 97, Side::Buy);
+            for _ in 0..EACH {
+                let ticket = Ticket::new(owner, market, Side::Buy, qty, Some(price));
+                venue.world_mut().submit(ticket, at_ms).expect("the account can pay for it");
+            }
+            venue.world_mut().flush(market, at_ms, &mut Step::default());
+            venue.account().open_orders().count()
+        });
+        assert_eq!(placed.await.expect("it is served"), EACH);
+    }
+    let gateway = world.gateway(&dir).await;
+    let handle = gateway.handle();
+    assert_eq!(handle.open_orders(None).await.expect("readable").len(), 2 * EACH);
+    let clock = Clock::start();
+    handle.halt("the test");
+    let report = handle.until_flat(PATIENCE).await;
+    // The record of the row; a busy machine asserts nothing.
+    eprintln!("flat, twice read, after {:?}", clock.now().mono.since(venuekit_types::Mono(0)));
+    assert!(report.halted && report.flat, "{report:?}");
+    for server in &world.servers {
+        let left = server.remote().with(|venue, _| venue.account().open_orders().count()).await;
+        assert_eq!(left.expect("it is served"), 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
