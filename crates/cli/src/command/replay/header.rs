@@ -89,13 +89,15 @@ impl Header {
         // A simulator's hosts, or those of one config, are in no spec; any that are will do, for nothing is sent.
         let mut hosts = venue.specs().iter().flat_map(|spec| &spec.hosts);
         let is_known = hosts.any(|hosts| hosts.environment == self.environment);
+        let is_private = wants.iter().any(|want| want.channel.is_private());
         let host = |Host { product, rest, stream }| HostOverride { product, rest, stream };
         Config {
             wants,
             hosts: self.hosts.into_iter().map(host).collect(),
             environment: if is_known { self.environment } else { String::new() },
-            // What it signs goes nowhere; without any, it would not follow what was recorded of an account.
-            credentials: Some(Credentials::new("REDACTED", "UkVEQUNURUQ=")),
+            // What it signs goes nowhere. An account that was recorded is followed only with a key, and a session with a
+            // key asks for the venue's time, which one without does not.
+            credentials: is_private.then(|| Credentials::new("REDACTED", "UkVEQUNURUQ=")),
             seed: self.seed,
             ..Config::default()
         }
