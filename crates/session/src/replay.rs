@@ -219,7 +219,10 @@ impl Replay {
             .strip_prefix("http.")
             .and_then(|number| number.parse().ok())
             .filter(|_| row.mono.is_some())
-            .and_then(|number: u64| self.asked.iter().position(|(id, _)| id.0 == number));
+            .and_then(|number: u64| {
+                // What was recorded of an account is redacted: a session that reads it may have asked for other things.
+                self.asked.iter().position(|(id, target)| id.0 == number && same_request(target, url))
+            });
         let at = by_number.or_else(|| self.asked.iter().position(|(_, target)| same_request(target, url)));
         match at {
             Some(at) => {
