@@ -11,7 +11,7 @@ import unittest
 
 import verify_db
 
-SCHEMA = pathlib.Path(__file__).parent.parent / "crates/store/migrations/0001.sql"
+SCHEMA = pathlib.Path(__file__).parent.parent / "crates/store/migrations/sqlite/0001.sql"
 M = ("doex", "BTC/USDT")
 
 
