@@ -217,6 +217,16 @@ pub struct Origins {
     pub stream: String,
     /// Further origins by name. Where the REST origin is replaced, it stands for every one of them.
     pub others: Vec<(&'static str, String)>,
+    /// Further stream origins by name. Where the stream origin is replaced, it stands for every one of them.
+    pub streams: Vec<(&'static str, String)>,
+}
+
+impl Origins {
+    /// The origin of a socket, by the name its spec gives.
+    pub(crate) fn stream(&self, name: Option<&str>) -> &str {
+        let named = name.and_then(|name| self.streams.iter().find(|(known, _)| *known == name));
+        named.map_or(&self.stream, |(_, origin)| origin)
+    }
 }
 
 /// Finds where a product lives.
@@ -224,13 +234,13 @@ pub(crate) fn origins(config: &Config, spec: &Spec) -> Result<Origins, ConfigErr
     let named = config.hosts.iter().find(|h| h.product.as_deref() == Some(spec.product.as_str()));
     let any = || config.hosts.iter().find(|h| h.product.is_none());
     let bare = |origin: &String| origin.trim_end_matches('/').to_owned();
-    let (rest, stream, others) = match named.or_else(any) {
+    let (rest, stream, others, streams) = match named.or_else(any) {
         Some(hosts) => {
             // Every name the product knows leads to the replacement.
             let names = spec.hosts.iter().flat_map(|hosts| &hosts.others);
             let mut others: Vec<_> = names.map(|(name, _)| (*name, bare(&hosts.rest))).collect();
             others.dedup();
-            (&hosts.rest, &hosts.stream, others)
+            (&hosts.rest, &hosts.stream, others, Vec::new())
         }
         None => {
             let environment =
@@ -242,9 +252,11 @@ pub(crate) fn origins(config: &Config, spec: &Spec) -> Result<Origins, ConfigErr
                     known: spec.hosts.iter().map(|h| h.environment.clone()).collect(),
                 }
             })?;
-            let others = hosts.others.iter().map(|(name, origin)| (*name, bare(origin))).collect();
-            (&hosts.rest, &hosts.stream, others)
+            let named = |origins: &[(&'static str, String)]| -> Vec<(&'static str, String)> {
+                origins.iter().map(|(name, origin)| (*name, bare(origin))).collect()
+            };
+            (&hosts.rest, &hosts.stream, named(&hosts.others), named(&hosts.streams))
         }
     };
-    Ok(Origins { rest: bare(rest), stream: bare(stream), others })
+    Ok(Origins { rest: bare(rest), stream: bare(stream), others, streams })
 }

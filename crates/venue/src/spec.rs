@@ -90,12 +90,16 @@ pub struct Hosts {
     pub stream: String,
     /// Further origins by name, for [`crate::Origin::Other`].
     pub others: Vec<(&'static str, String)>,
+    /// Further stream origins by name, for [`SocketSpec::origin`].
+    pub streams: Vec<(&'static str, String)>,
 }
 
 /// One kind of socket.
 #[derive(Clone, Debug)]
 pub struct SocketSpec {
-    /// Path below the stream origin.
+    /// Which of [`Hosts::streams`] it is at; the product's stream origin when absent.
+    pub origin: Option<&'static str>,
+    /// Path below that origin.
     pub path: String,
     /// The channels it carries.
     pub carries: Vec<Channel>,

@@ -56,6 +56,7 @@ impl Tiny {
                 product: "spot".into(),
                 hosts: Vec::new(),
                 sockets: vec![SocketSpec {
+                    origin: None,
                     path: "/feed".into(),
                     carries: vec![Channel::Trades, Channel::Orders],
                     login: Login::Challenge { proof: Proof::Frame },

@@ -18,12 +18,17 @@ const LOGIN_STRIKES: u8 = 2;
 /// network that failed twice in that short time is not yet a refusal.
 const SUBSCRIBE_STRIKES: u8 = 3;
 
+/// How often a login that waits for the venue's time looks for it.
+const CLOCK_LOOK: core::time::Duration = core::time::Duration::from_millis(50);
+
 /// The word of a login that is not performed yet.
 pub(super) fn unsupported(login: Login) -> Option<&'static str> {
     match login {
-        Login::None | Login::Challenge { proof: Proof::Frame } | Login::ListenKey { .. } => None,
+        Login::None
+        | Login::Challenge { proof: Proof::Frame }
+        | Login::SignedFrame { .. }
+        | Login::ListenKey { .. } => None,
         Login::Challenge { proof: Proof::EachSubscribe } => Some("challenge in each subscribe"),
-        Login::SignedFrame { .. } => Some("signed frame"),
         Login::SignedSubscribe { .. } => Some("signed subscribe"),
         Login::RestToken { .. } => Some("REST token"),
     }
@@ -61,7 +66,8 @@ impl Session {
         let spec = &self.venue.specs()[product].sockets[socket];
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
-        let url = self.with_token(id, format!("{}{}", self.products[product].origins.stream, spec.path));
+        let origin = self.products[product].origins.stream(spec.origin);
+        let url = self.with_token(id, format!("{origin}{}", spec.path));
         let (max_message, max_frame) = (spec.limits.max_message, spec.limits.max_frame);
         self.conns.insert(conn, Conn::new(id, product, socket, spec));
         self.out.push(Out::Connect { conn, url, max_message, max_frame });
@@ -116,6 +122,15 @@ impl Session {
                 self.timers.set(Timer::Login(id), now.mono.plus(self.limits.login_within));
                 self.say(id, Say::AskChallenge);
             }
+            // What is signed is stamped with the venue's time, which is being measured.
+            Login::SignedFrame { .. } if private && !self.clock.is_ready() => {
+                self.timers.set(Timer::QuietStart(id), now.mono.plus(CLOCK_LOOK));
+            }
+            Login::SignedFrame { .. } if private => {
+                conn.phase = Phase::LoggingIn { proven: true };
+                self.timers.set(Timer::Login(id), now.mono.plus(self.limits.login_within));
+                self.prove(now, id, None);
+            }
             _ => self.ready(now, id),
         }
     }
@@ -124,26 +139,20 @@ impl Session {
         let waiting = Phase::LoggingIn { proven: false };
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.phase == waiting) else { return };
         conn.phase = Phase::LoggingIn { proven: true };
-        if let Some(credentials) = self.config.credentials.clone() {
-            let say = Say::Login {
-                credentials: &credentials,
-                challenge: Some(challenge),
-                at: self.clock.time(now),
-            };
-            if !self.say(id, say) {
-                let text = "the secret cannot sign this venue's challenge: check that it was copied whole";
-                self.stop_line(
-                    self.conns[&id].line,
-                    Fault {
-                        kind: FaultKind::Credentials,
-                        code: None,
-                        text: text.into(),
-                        retry: Retry::Never,
-                    },
-                );
-                self.close(now, id, CloseReason::LoginTimeout);
-            }
+        self.prove(now, id, Some(challenge));
+    }
+
+    /// Says who we are. A secret that cannot sign ends the line: the next attempt would fare no better.
+    fn prove(&mut self, now: Now, id: ConnId, challenge: Option<&str>) {
+        let Some(credentials) = self.config.credentials.clone() else { return };
+        let say = Say::Login { credentials: &credentials, challenge, at: self.clock.time(now) };
+        if self.say(id, say) {
+            return;
         }
+        let text = "the secret cannot sign this venue's login: check its form, and that it was copied whole";
+        let fault = Fault::ours(FaultKind::Credentials, text);
+        self.stop_line(self.conns[&id].line, fault);
+        self.close(now, id, CloseReason::LoginTimeout);
     }
 
     pub(super) fn on_logged_in(&mut self, now: Now, id: ConnId) {
@@ -164,6 +173,10 @@ impl Session {
             self.stop_line(line, fault);
         } else {
             let product = conn.product;
+            if fault.kind == FaultKind::Clock {
+                self.clock.distrust();
+                self.measure(now);
+            }
             self.fault(product, "login", fault);
         }
         self.close(now, id, CloseReason::LoginTimeout);

@@ -33,7 +33,9 @@ impl Session {
 
     /// Whether the topics of a line start by themselves.
     pub(super) fn starts_unasked(&self, id: LineId) -> bool {
-        self.listen_key(id).is_some()
+        let line = &self.lines[id.0 as usize];
+        let login = self.venue.specs()[line.product].sockets[line.socket].login;
+        line.private && matches!(login, Login::ListenKey { .. } | Login::SignedFrame { auto_topics: true })
     }
 
     /// Asks for the token that a line needs and does not have; true when it has to wait for one.

@@ -43,6 +43,7 @@ fn spec(profile: &Profile, product: usize) -> Spec {
         rest: hosts.rest.clone(),
         stream: hosts.stream.clone(),
         others: Vec::new(),
+        streams: Vec::new(),
     });
     Spec {
         venue: "doex".to_owned(),
@@ -132,6 +133,7 @@ fn sockets(profile: &Profile, futures: bool) -> Vec<SocketSpec> {
     };
     [(&socket.public_path, public, Login::None), (&socket.user_path, private, login)]
         .map(|(path, carries, login)| SocketSpec {
+            origin: None,
             path: path.clone(),
             carries,
             login,

@@ -44,9 +44,11 @@ pub(crate) fn spec() -> Spec {
                     SITE,
                     format!("https://{}.duedex.com", if part.is_empty() { "www" } else { "testnet" }),
                 )],
+                streams: Vec::new(),
             })
             .into(),
         sockets: vec![SocketSpec {
+            origin: None,
             path: "/v1/feed".to_owned(),
             carries: CHANNELS.map(|(channel, _)| channel).into(),
             login: Login::Challenge { proof: Proof::Frame },
