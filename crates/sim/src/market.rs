@@ -36,6 +36,8 @@ pub struct Spec {
     pub maker_fee: &'static str,
     /// Fee rate for incoming orders.
     pub taker_fee: &'static str,
+    /// What a spot fee comes off.
+    pub fee_in: FeeIn,
     /// How the contract is reckoned; none on spot markets.
     pub contract: Option<Contract>,
     /// The price the market opens at and is drawn back to, in counts.
@@ -44,6 +46,15 @@ pub struct Spec {
     pub unit: i64,
     /// A common order size, in steps.
     pub clip: i64,
+}
+
+/// What the fee of a spot trade comes off; contracts pay in what they settle in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeeIn {
+    /// What the order receives.
+    Received,
+    /// The quote, on both sides.
+    Quote,
 }
 
 /// How a contract is reckoned.
@@ -85,7 +96,7 @@ const LINK: Asset = Asset { code: "LINK", name: "ChainLink Token", places: 4 };
 const USDT: Asset = Asset { code: "USDT", name: "Tether USD", places: 4 };
 
 /// A number of decimal places that is known to be right.
-const fn scale(digits: u8) -> Scale {
+pub(crate) const fn scale(digits: u8) -> Scale {
     match Scale::new(digits) {
         Some(scale) => scale,
         None => panic!("a scale of the tables is at most 18"),
@@ -108,6 +119,7 @@ pub static DOEX: [Spec; 5] = [
         min_notional: "5",
         maker_fee: "0.001",
         taker_fee: "0.001",
+        fee_in: FeeIn::Received,
         contract: None,
         open: 6_412_350,
         unit: 50,
@@ -127,6 +139,7 @@ pub static DOEX: [Spec; 5] = [
         min_notional: "5",
         maker_fee: "0.001",
         taker_fee: "0.001",
+        fee_in: FeeIn::Received,
         contract: None,
         open: 341_927,
         unit: 4,
@@ -146,6 +159,7 @@ pub static DOEX: [Spec; 5] = [
         min_notional: "1",
         maker_fee: "0.001",
         taker_fee: "0.001",
+        fee_in: FeeIn::Received,
         contract: None,
         open: 16_233,
         unit: 1,
@@ -165,6 +179,7 @@ pub static DOEX: [Spec; 5] = [
         min_notional: "5",
         maker_fee: "0.0002",
         taker_fee: "0.0005",
+        fee_in: FeeIn::Received,
         contract: Some(Contract {
             multiplier: "1",
             inverse: false,
@@ -193,6 +208,7 @@ pub static DOEX: [Spec; 5] = [
         min_notional: "5",
         maker_fee: "0.0002",
         taker_fee: "0.0005",
+        fee_in: FeeIn::Received,
         contract: Some(Contract {
             multiplier: "1",
             inverse: false,
@@ -225,6 +241,7 @@ pub static DUEDEX: [Spec; 4] = [
         min_notional: "",
         maker_fee: "-0.000250",
         taker_fee: "0.000750",
+        fee_in: FeeIn::Received,
         contract: Some(Contract {
             multiplier: "1",
             inverse: true,
@@ -253,6 +270,7 @@ pub static DUEDEX: [Spec; 4] = [
         min_notional: "",
         maker_fee: "-0.000250",
         taker_fee: "0.000750",
+        fee_in: FeeIn::Received,
         contract: Some(Contract {
             multiplier: "0.0001",
             inverse: false,
@@ -281,6 +299,7 @@ pub static DUEDEX: [Spec; 4] = [
         min_notional: "",
         maker_fee: "-0.000250",
         taker_fee: "0.000750",
+        fee_in: FeeIn::Received,
         contract: Some(Contract {
             multiplier: "0.01",
             inverse: false,
@@ -309,6 +328,7 @@ pub static DUEDEX: [Spec; 4] = [
         min_notional: "",
         maker_fee: "0.000000",
         taker_fee: "0.000000",
+        fee_in: FeeIn::Received,
         contract: Some(Contract {
             multiplier: "0.1",
             inverse: false,
@@ -344,6 +364,14 @@ impl Spec {
     /// A quantity in the base asset, or in contracts.
     pub fn qty(&self, counts: i64) -> Decimal {
         Decimal::new(counts, u32::from(self.qty_scale.digits()))
+    }
+
+    /// What the quote pays on top of a purchase at most, as a share of it.
+    pub fn quote_fee_rate(&self) -> Decimal {
+        match self.fee_in {
+            FeeIn::Quote => self.fee_rate(false),
+            FeeIn::Received => Decimal::ZERO,
+        }
     }
 
     /// The value of a trade: in the quote asset on spot, in the settlement asset for contracts, cut to its places.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rust_decimal::Decimal;
 use venuekit_types::Side;
 
-use crate::market::Spec;
+use crate::market::{FeeIn, Spec};
 
 pub use movement::{Movement, MovementStatus, Transfer, Way};
 pub(crate) use order::Part;
@@ -352,16 +352,19 @@ impl Account {
         let spec = &self.specs[order.market];
         let Some(price) = order.price.filter(|_| spec.contract.is_none() && order.holds()) else { return };
         let (asset, amount) = match order.side {
-            Side::Buy => (spec.quote, spec.value(price, order.left())),
+            Side::Buy => {
+                (spec.quote, spec.value(price, order.left()) * (Decimal::ONE + spec.quote_fee_rate()))
+            }
             Side::Sell => (spec.base, spec.qty(order.left())),
         };
         self.cell(Wallet::Spot, asset).locked += amount * sign;
     }
 
-    /// Swaps assets for a spot fill; gives the fee, which comes off what is received.
+    /// Swaps assets for a spot fill; gives the fee.
     fn exchange(&mut self, spec: &Spec, side: Side, qty: i64, value: Decimal, rate: Decimal) -> Decimal {
         let qty = spec.qty(qty);
         let (base, quote, fee) = match side {
+            Side::Buy if spec.fee_in == FeeIn::Quote => (qty, -value - value * rate, value * rate),
             Side::Buy => (qty - qty * rate, -value, qty * rate),
             Side::Sell => (-qty, value - value * rate, value * rate),
         };

@@ -32,11 +32,10 @@ pub use trading::Denied;
 /// Trades kept per market for those who ask for the past.
 pub const TRADES_MAX: usize = 20_000;
 
+const HOUR_MS: i64 = 3_600_000;
+
 /// How far the schedule may fall behind before it skips what it cannot catch up with.
 const LAG_MAX: Duration = Duration::from_secs(1);
-
-/// Eight hours: the funding period of both venues.
-const FUNDING_MS: i64 = 28_800_000;
 
 /// What a venue's sequence numbers count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +44,8 @@ pub enum Numbering {
     PerChange,
     /// Every message.
     PerMessage,
+    /// Every level that changed; a message tells one.
+    PerLevel,
 }
 
 /// What a world is made from.
@@ -58,6 +59,8 @@ pub struct WorldConfig {
     pub numbering: Numbering,
     /// Hours after midnight UTC of the first funding of a day.
     pub funding_hour: i64,
+    /// Hours from one funding to the next.
+    pub funding_hours: i64,
     /// The seed of everything.
     pub seed: u64,
     /// When it begins.
@@ -184,7 +187,8 @@ pub struct World {
     markets: Vec<Market>,
     accounts: Vec<Account>,
     numbering: Numbering,
-    funding_ms: i64,
+    /// After midnight, and from one to the next, in milliseconds.
+    funding: (i64, i64),
     start: Now,
     pace: Pace,
     rng: Rng,
@@ -216,8 +220,8 @@ impl World {
     pub fn new(config: WorldConfig) -> World {
         let mut rng = Rng::with_seed(config.seed);
         let at_ms = config.start.wall.millis();
-        let funding_ms = config.funding_hour * 3_600_000;
-        let next_ms = (at_ms - funding_ms).div_euclid(FUNDING_MS) * FUNDING_MS + FUNDING_MS + funding_ms;
+        let funding = (config.funding_hour * HOUR_MS, config.funding_hours * HOUR_MS);
+        let next_ms = next_funding(funding, at_ms);
         let spot = config.specs.iter().any(|spec| spec.kind == Kind::Spot);
         let markets = config.specs.iter().map(|spec| {
             let mut engine = Engine::new();
@@ -242,7 +246,7 @@ impl World {
             markets: markets.collect(),
             accounts: Vec::new(),
             numbering: config.numbering,
-            funding_ms,
+            funding,
             start: config.start,
             pace: Pace { rate: config.rate, origin: config.start.mono, done: 0 },
             rng,
@@ -385,8 +389,15 @@ impl World {
             market.seq += match self.numbering {
                 Numbering::PerChange => events,
                 Numbering::PerMessage => 1,
+                Numbering::PerLevel => step.changes.len() as u64,
             };
-            market.history.push(self.generation, market.seq, &step.changes);
+            if self.numbering == Numbering::PerLevel {
+                for (seq, change) in (step.first..).zip(&step.changes) {
+                    market.history.push(self.generation, seq, std::slice::from_ref(change));
+                }
+            } else {
+                market.history.push(self.generation, market.seq, &step.changes);
+            }
             self.truth.book(market.spec, &market.engine, self.generation, market.seq);
         }
         step.last = market.seq;
@@ -456,8 +467,7 @@ impl World {
         if at_ms >= self.markets[index].reference.next_ms {
             self.fund(index);
             let reference = &mut self.markets[index].reference;
-            let since = at_ms - self.funding_ms;
-            reference.next_ms = since - since.rem_euclid(FUNDING_MS) + FUNDING_MS + self.funding_ms;
+            reference.next_ms = next_funding(self.funding, at_ms);
             reference.rate_e6 = self.rng.i64(-300..=300);
         }
         let market = &mut self.markets[index];
@@ -465,9 +475,15 @@ impl World {
         reference.index = market.trader.fair(market.spec);
         let left = i128::from(reference.next_ms - at_ms);
         let basis = i128::from(reference.index) * i128::from(reference.rate_e6) * left
-            / (i128::from(FUNDING_MS) * 1_000_000);
+            / (i128::from(self.funding.1) * 1_000_000);
         reference.mark = reference.index + i64::try_from(basis).expect("a basis is far below its index");
     }
+}
+
+/// The end of the funding period that an instant is in: periods begin so long after midnight, and last so long.
+fn next_funding((after_midnight, every): (i64, i64), at_ms: i64) -> i64 {
+    let since = at_ms - after_midnight;
+    since - since.rem_euclid(every) + every + after_midnight
 }
 
 impl Market {

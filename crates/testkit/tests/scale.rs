@@ -55,6 +55,7 @@ fn simulate(venue: &'static str, markets: usize) -> VenueSim {
         specs,
         numbering: if venue == "doex" { Numbering::PerChange } else { Numbering::PerMessage },
         funding_hour: 0,
+        funding_hours: 8,
         seed: SEED,
         start,
         rate: 400,

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use venuekit_types::Side;
 
 use crate::engine::{Owner, Tif};
-use crate::market::Spec;
+use crate::market::{FeeIn, Spec};
 
 /// What an order does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub struct Ticket {
     pub reduce_only: bool,
     /// Refused when nothing of it could fill at once.
     pub must_fill: bool,
+    /// The client's own id may be that of an order that has ended.
+    pub reuses_id: bool,
 }
 
 impl Ticket {
@@ -108,6 +110,7 @@ impl Ticket {
             post_only: false,
             reduce_only: false,
             must_fill: false,
+            reuses_id: false,
         }
     }
 }
@@ -217,9 +220,10 @@ impl Order {
         average(spec, self.filled, self.value)
     }
 
-    /// The asset that the fee is taken in: what the order receives on spot, the settlement asset for contracts.
+    /// The asset that the fee is taken in: on spot as the market says, the settlement asset for contracts.
     pub fn fee_asset(&self, spec: &Spec) -> &'static str {
-        if spec.contract.is_none() && self.side == Side::Buy { spec.base } else { spec.money() }
+        let of_base = spec.contract.is_none() && spec.fee_in == FeeIn::Received && self.side == Side::Buy;
+        if of_base { spec.base } else { spec.money() }
     }
 
     /// True while it holds funds: it stands in the book, and does not only reduce.

@@ -202,7 +202,7 @@ impl Account {
         let (have, need) = match &spec.contract {
             None => {
                 let (asset, need) = match side {
-                    Side::Buy => (spec.quote, cost),
+                    Side::Buy => (spec.quote, cost * (Decimal::ONE + spec.quote_fee_rate())),
                     Side::Sell => (spec.base, spec.qty(qty)),
                 };
                 (self.cash_of(Wallet::Spot, asset).free(), need)

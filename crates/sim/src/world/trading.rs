@@ -200,7 +200,10 @@ impl World {
         if !ticket.reduce_only && spec.value(price, ticket.qty) < spec.least_value() {
             return Err(Denied::TooSmall);
         }
-        let known = |id: &String| account.order_by_client_id(ticket.market, id).is_some();
+        let known = |id: &String| {
+            let order = account.order_by_client_id(ticket.market, id);
+            order.is_some_and(|order| order.status.is_open() || !ticket.reuses_id)
+        };
         if !ticket.client_id.is_empty() && known(&ticket.client_id) {
             return Err(Denied::Duplicate);
         }
