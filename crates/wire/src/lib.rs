@@ -27,6 +27,8 @@
 #[macro_use]
 mod shape;
 
+#[cfg(feature = "binance")]
+pub mod binance;
 #[cfg(feature = "doex")]
 pub mod doex;
 #[cfg(feature = "duedex")]
