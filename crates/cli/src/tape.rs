@@ -30,6 +30,7 @@ pub(crate) struct Tape {
     line: u64,
     rows: u64,
     unreadable: u64,
+    quiet: bool,
 }
 
 impl Tape {
@@ -52,7 +53,12 @@ impl Tape {
             }
             _ => Box::new(file),
         };
-        Ok(Tape { lines, buffer: Vec::new(), line: 0, rows: 0, unreadable: 0 })
+        Ok(Tape { lines, buffer: Vec::new(), line: 0, rows: 0, unreadable: 0, quiet: false })
+    }
+
+    /// The same, naming no row that cannot be read: for the first of two passes.
+    pub(crate) fn quiet(self) -> Tape {
+        Tape { quiet: true, ..self }
     }
 
     /// The next row that can be read, and its line.
@@ -112,6 +118,7 @@ impl Tape {
     fn skip(&mut self, why: &str) {
         self.unreadable += 1;
         match self.unreadable {
+            _ if self.quiet => {}
             1..NAMED_MAX => eprintln!("line {}: {why}; the row is left out", self.line),
             NAMED_MAX => eprintln!("line {}: {why}; further ones are only counted", self.line),
             _ => {}

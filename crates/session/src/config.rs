@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use venuekit_book::Limits as BookLimits;
 use venuekit_sign::Credentials;
+use venuekit_types::Instrument;
 use venuekit_venue::{Channel, Spec};
 
 use crate::command::{Ban, Intent};
@@ -17,6 +18,8 @@ pub struct Config {
     pub products: Vec<String>,
     /// Origins that replace the spec's, by product name.
     pub hosts: Vec<HostOverride>,
+    /// Instruments known beforehand, of products whose list cannot be had: a tape of somebody else's.
+    pub listed: Vec<Listed>,
     /// The environment whose hosts are used where nothing replaces them: `live` when empty.
     pub environment: String,
     /// Who we are, for private channels.
@@ -47,6 +50,15 @@ impl Want {
     pub fn new(symbol: impl Into<String>, channel: Channel) -> Want {
         Want { product: None, symbol: symbol.into(), channel }
     }
+}
+
+/// Instruments of one product.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The product.
+    pub product: String,
+    /// Its instruments.
+    pub instruments: Vec<Instrument>,
 }
 
 /// Origins that replace those of a product's spec.

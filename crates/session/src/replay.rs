@@ -298,7 +298,7 @@ fn path_of(url: &str) -> &str {
 }
 
 /// Whether a recorded URL answers a request: the same path, and the same symbol where one is named.
-fn same_request(target: &str, url: &str) -> bool {
+pub(crate) fn same_request(target: &str, url: &str) -> bool {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let recorded = path_of(url);
     let (recorded_path, recorded_query) = recorded.split_once('?').unwrap_or((recorded, ""));

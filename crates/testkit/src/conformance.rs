@@ -5,7 +5,10 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use venuekit_book::{Cause, State};
-use venuekit_session::{About, CloseReason, Config, Emission, Event, Input, Replay, Session, StreamId, Want};
+use venuekit_session::tape::{Kind, Row};
+use venuekit_session::{
+    About, CloseReason, Config, Emission, Event, Input, Replay, Report, Session, StreamId, Survey, Want,
+};
 use venuekit_sign::Credentials;
 use venuekit_sim::faults::{Command, Fault, FaultPlan, Target};
 use venuekit_sim::venue::VenueSim;
@@ -34,6 +37,7 @@ macro_rules! conformance {
             a_server_that_is_down_is_not_hammered
             no_secret_is_told
             a_recorded_tape_replays_to_the_same_books
+            a_tape_of_frames_alone_is_followed_by_what_they_name
             a_seed_gives_one_trace
             a_snapshot_that_outlives_its_connection_revives_nothing
         );
@@ -407,6 +411,43 @@ pub fn a_recorded_tape_replays_to_the_same_books(subject: &Subject) {
     let (live, again) = (rig.session.report(), replay.session().report());
     assert!(live.frames > 100 && live.books.values().any(|book| book.updates > 0));
     assert_eq!(live, again, "SEED={SEED}");
+}
+
+/// A tape that holds frames and snapshots, but no header, no clock and no list of instruments, ends with the same books.
+pub fn a_tape_of_frames_alone_is_followed_by_what_they_name(subject: &Subject) {
+    let (mut rig, mut judge) = (rig_of(subject, Arc::clone(&subject.venue), None), Judge::new());
+    rig.record(&About::default());
+    settle(&mut rig, &mut judge);
+    rig.run_for(Duration::from_secs(5), &mut judge);
+    let (mut lists, mut survey) = (0, Survey::new(Arc::clone(&subject.venue), None));
+    let mut rows = Vec::new();
+    for row in rig.tape() {
+        let is_list = row.kind == Kind::Http && is_list(subject.venue.as_ref(), row);
+        lists += usize::from(is_list);
+        if !is_list && matches!(row.kind, Kind::Connect | Kind::Recv | Kind::Close | Kind::Http) {
+            rows.push(Row { mono: None, ..row.clone() });
+        }
+    }
+    assert!(lists > 0, "no list of instruments was asked for, so none is missed");
+    rows.iter().for_each(|row| survey.row(row));
+    let session = Session::new(Arc::clone(&subject.venue), survey.config()).expect("what was seen is there");
+    let mut replay = Replay::new(session);
+    rows.iter().for_each(|row| replay.row(row, &mut |_, _| {}));
+    let (live, again) = (rig.session.report(), replay.session().report());
+    let digests = |report: &Report| -> Vec<(String, &str, String)> {
+        report.books.iter().map(|(name, book)| (name.clone(), book.state, book.sha256.clone())).collect()
+    };
+    assert!(live.books.len() > 1, "SEED={SEED}: too few books to tell");
+    assert_eq!(digests(&live), digests(&again), "SEED={SEED}");
+}
+
+fn is_list(venue: &dyn Venue, row: &Row) -> bool {
+    let url = row.url.as_deref().unwrap_or_default();
+    let catalog = Catalog::new();
+    (0..venue.specs().len()).any(|product| {
+        let place = Place { product, socket: 0, catalog: &catalog };
+        venue.ask(place, &Ask::Instruments).is_some_and(|request| url.ends_with(&request.target))
+    })
 }
 
 /// One seed, one trace: nothing depends on anything but the arguments.

@@ -45,11 +45,18 @@ pub use spec::Spec;
 pub use topic::{Channel, Interval, Topic};
 
 use venuekit_sign::Credentials;
+use venuekit_types::Instrument;
 
 /// One venue: tables and pure codecs. Every method is total: broken input is an event or a fault, never a panic.
 pub trait Venue: Send + Sync {
     /// Its products, one spec each; the order never changes.
     fn specs(&self) -> &[Spec];
+
+    /// What a name alone says of an instrument: symbol and kind, at the scales of nothing. It serves tapes that hold no
+    /// list of instruments; a venue whose names do not tell has nothing to say.
+    fn terms_of(&self, _place: Place<'_>, _venue_symbol: &str) -> Option<Instrument> {
+        None
+    }
 
     /// Reads one frame.
     ///

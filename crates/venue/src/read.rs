@@ -4,7 +4,9 @@ use core::fmt;
 use core::time::Duration;
 
 use rust_decimal::Decimal;
-use venuekit_types::{Instrument, Level, NumError, Price, Qty, parse_fixed, parse_scaled};
+use venuekit_types::{
+    Instrument, Kind, Level, NumError, Price, Qty, Scale, Status, Symbol, parse_fixed, parse_scaled,
+};
 
 use crate::{Broken, BrokenWhy, Event, Fault, FaultKind, HttpReply, Retry, Topic};
 
@@ -14,6 +16,36 @@ const TEXT_BYTES_MAX: usize = 200;
 /// A peer's own words, as much of them as a log line wants.
 pub fn clip(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
+}
+
+/// Base and quote of a name that joins them, by the longest of the quotes that it ends with.
+pub fn split_pair<'a>(name: &'a str, quotes: &[&str]) -> Option<(&'a str, &'a str)> {
+    let ends = |quote: &&&str| name.len() > quote.len() && name.ends_with(**quote);
+    let quote = quotes.iter().filter(ends).max_by_key(|quote| quote.len())?;
+    Some(name.split_at(name.len() - quote.len()))
+}
+
+/// An instrument of which nothing is known but its name; all numbers count whole units.
+pub fn bare_terms(venue_symbol: &str, symbol: Symbol, inverse: bool) -> Instrument {
+    let kind = if symbol.settle().is_some() { Kind::Perpetual } else { Kind::Spot };
+    Instrument {
+        venue_symbol: venue_symbol.to_owned(),
+        symbol,
+        kind,
+        price_scale: Scale::ZERO,
+        qty_scale: Scale::ZERO,
+        tick: Price(0),
+        step: Qty(0),
+        min_qty: None,
+        max_qty: None,
+        min_notional: None,
+        contract_size: None,
+        inverse,
+        maker_fee: None,
+        taker_fee: None,
+        status: Status::Trading,
+        version: 0,
+    }
 }
 
 /// Why something does not read: an event where it is one of several, a fault where it was the whole answer.

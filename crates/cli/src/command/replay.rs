@@ -3,13 +3,15 @@
 mod header;
 mod table;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use venuekit_book::Cause;
 use venuekit_session::tape::Kind;
-use venuekit_session::{Event, Replay, Session, StreamId};
+use venuekit_session::{Config, Event, Replay, Session, StreamId, Survey};
 use venuekit_types::Now;
 
 use self::header::Header;
@@ -27,7 +29,7 @@ Examples:
   venuekit replay --venue duedex --at-error stop duedex.jsonl || echo 'it lost its sequence'
   zcat doex.jsonl.gz | venuekit replay --venue doex -
 
-A tape that says what it recorded replays that; of any other, every public channel of every symbol is followed.
+A tape that says what it recorded replays that; any other is read once before, and what its frames are about is followed.
 Exit codes: 8 when --at-error found something, 4 when the tape cannot be read.")]
 pub(crate) struct Args {
     /// The venue that was recorded.
@@ -69,7 +71,29 @@ pub(crate) fn run(args: Args) -> Outcome {
         _ => Header::default(),
     };
     header.check(args.venue)?;
-    let config = header.config(venue.as_ref(), args.product.as_deref());
+    let mut kept = VecDeque::new();
+    let surveyed = match header.says_what() {
+        true => Config::default(),
+        false => {
+            let mut survey = Survey::new(Arc::clone(&venue), args.product.as_deref());
+            if args.tape.as_os_str() == "-" {
+                // Standard input is read once, so its rows are kept.
+                while let Some(row) = next {
+                    kept.push_back(row);
+                    next = tape.next().with_context(name).or_exit(Exit::Config)?;
+                }
+                kept.iter().for_each(|(_, row)| survey.row(row));
+                next = kept.pop_front();
+            } else {
+                let mut again = Tape::open(&args.tape).with_context(name).or_exit(Exit::Config)?.quiet();
+                while let Some((_, row)) = again.next().with_context(name).or_exit(Exit::Config)? {
+                    survey.row(&row);
+                }
+            }
+            survey.config()
+        }
+    };
+    let config = header.config(venue.as_ref(), args.product.as_deref(), surveyed);
     let mut replay = Replay::new(Session::new(venue, config).or_exit(Exit::Config)?);
     let mut first = None;
     while let Some((line, row)) = next {
@@ -88,12 +112,15 @@ pub(crate) fn run(args: Args) -> Outcome {
             first = Some(format!("line {line}: {}", loss.describe(replay.session())));
             break;
         }
-        next = tape.next().with_context(name).or_exit(Exit::Config)?;
+        next = match kept.pop_front() {
+            Some(row) => Some(row),
+            None => tape.next().with_context(name).or_exit(Exit::Config)?,
+        };
     }
     let report = replay.session().report();
     if replay.session().streams().next().is_none() {
         eprintln!(
-            "warning: no instrument list of {} is on the tape, so nothing of it could be followed",
+            "warning: no frame on the tape is about a market of {}, so nothing of it could be followed",
             args.venue
         );
     }

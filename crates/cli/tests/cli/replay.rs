@@ -112,9 +112,19 @@ fn the_report_is_the_object_of_the_contract() {
     assert_eq!(report["books"]["BTC/USD:BTC"], expected);
     let trades = json!({"venue_symbol": "BTCUSD", "count": 1, "qty_sum": "20", "notional_sum": "182420"});
     assert_eq!(report["trades"]["BTC/USD:BTC"], trades);
-    // The others were followed as well, and nothing came of them.
-    assert_eq!(report["books"]["LINK/USDT:USDT"]["updates"], 0);
-    assert_ne!(report["books"]["LINK/USDT:USDT"]["state"], "live");
+    // The list names others as well, of which the tape says nothing.
+    assert_eq!(names(&report["books"]), ["BTC/USD:BTC"]);
+}
+
+#[test]
+fn a_tape_without_a_list_is_followed_by_what_its_frames_name() {
+    let with = report(&replay(&JSON, tape(&rows()).path()));
+    let frames = rows().into_iter().filter(|row| row.contains("\"recv\"")).collect::<Vec<_>>();
+    let output = replay(&JSON, tape(&frames).path());
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+    let without = report(&output);
+    assert_eq!(with["books"], without["books"]);
+    assert_eq!(with["trades"], without["trades"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use venuekit_types::{Mono, Now};
+use venuekit_types::{Instrument, Mono, Now};
 use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, Lane, MarketId, Retry, Row};
 
 use super::Session;
@@ -160,10 +160,25 @@ impl Session {
         }
     }
 
+    /// Takes the instruments that the config names, so that no list of them is asked for.
+    pub(super) fn take_listed(&mut self, now: Now) {
+        for listed in core::mem::take(&mut self.config.listed) {
+            let specs = self.venue.specs();
+            let Some(product) = specs.iter().position(|spec| spec.product == listed.product) else {
+                continue;
+            };
+            self.list(now, product, listed.instruments);
+        }
+    }
+
     fn on_instruments(&mut self, now: Now, product: usize, buf: &mut EventBuf) {
         self.products[product].instruments_backoff.reset();
+        self.list(now, product, buf.instruments.drain(..));
+    }
+
+    fn list(&mut self, now: Now, product: usize, instruments: impl IntoIterator<Item = Instrument>) {
         let mut changed: Vec<MarketId> = Vec::new();
-        for instrument in buf.instruments.drain(..) {
+        for instrument in instruments {
             let (market, is_new) = self.products[product].catalog.put(instrument);
             if is_new {
                 changed.push(market);

@@ -334,8 +334,9 @@ impl Session {
         }
         self.started = true;
         self.resume_bans(now);
+        self.take_listed(now);
         for product in 0..self.products.len() {
-            if self.products[product].enabled {
+            if self.products[product].enabled && !self.products[product].loaded {
                 self.timers.set(Timer::Instruments(product), now.mono);
             }
         }

@@ -25,6 +25,7 @@ mod spec;
 mod symbol;
 
 use venuekit_sign::Credentials;
+use venuekit_types::Instrument;
 use venuekit_venue::{
     Ask, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Signed, Spec, Stamp, Unsigned, Venue,
 };
@@ -79,6 +80,10 @@ impl Default for Doex {
 impl Venue for Doex {
     fn specs(&self) -> &[Spec] {
         &self.specs
+    }
+
+    fn terms_of(&self, place: Place<'_>, venue_symbol: &str) -> Option<Instrument> {
+        symbol::bare(venue_symbol, place.product)
     }
 
     fn decode(&self, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {

@@ -2,7 +2,7 @@
 
 use venuekit_types::{Fixed, Instrument, Kind, NumError, Price, Qty, Scale, Status, Symbol, SymbolError};
 use venuekit_venue::BrokenWhy;
-use venuekit_venue::read::clip;
+use venuekit_venue::read::{bare_terms, clip, split_pair};
 use venuekit_wire::{Num, WireError, doex};
 
 use crate::spec::FUTURES;
@@ -28,6 +28,16 @@ impl TermsError {
     pub(crate) fn why(&self) -> BrokenWhy {
         if matches!(self, TermsError::Kind(_)) { BrokenWhy::UnknownKind } else { BrokenWhy::Shape }
     }
+}
+
+/// What a name says: its pair, and the product whether it is a contract.
+pub(crate) fn bare(name: &str, product: usize) -> Option<Instrument> {
+    let (base, quote) = split_pair(name, &["USDT", "USDC", "BTC", "ETH"]).filter(|_| is_plain(name))?;
+    let symbol = match product {
+        FUTURES => Symbol::perpetual(base, quote, quote),
+        _ => Symbol::spot(base, quote),
+    };
+    Some(bare_terms(name, symbol.ok()?, false))
 }
 
 /// Reads one element of the instrument list; nothing when it belongs to the other product.

@@ -22,6 +22,7 @@ mod spec;
 mod symbol;
 
 use venuekit_sign::Credentials;
+use venuekit_types::Instrument;
 use venuekit_venue::{
     Ask, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec, Stamp, Venue,
 };
@@ -50,6 +51,10 @@ impl Default for DueDex {
 impl Venue for DueDex {
     fn specs(&self) -> &[Spec] {
         &self.specs
+    }
+
+    fn terms_of(&self, _place: Place<'_>, venue_symbol: &str) -> Option<Instrument> {
+        symbol::bare(venue_symbol)
     }
 
     fn decode(&self, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {

@@ -1,7 +1,7 @@
 //! The venue's instruments as ours: `BTCUSD` is `BTC/USD:BTC`, `BTCUSDT` is `BTC/USDT:USDT`.
 
 use venuekit_types::{Instrument, Kind, NumError, Price, Qty, Scale, Status, Symbol, SymbolError};
-use venuekit_venue::read::clip;
+use venuekit_venue::read::{bare_terms, clip, split_pair};
 use venuekit_wire::{WireError, duedex};
 
 /// Why one instrument of a list cannot be taken.
@@ -15,6 +15,14 @@ pub(crate) enum TermsError {
     Name(String),
     #[error("{field}: {reason}")]
     Number { field: &'static str, reason: NumError },
+}
+
+/// What a name says: contracts in dollars pay in their base, those in tethers pay in tethers.
+pub(crate) fn bare(name: &str) -> Option<Instrument> {
+    let (base, quote) = split_pair(name, &["USD", "USDT"]).filter(|_| is_plain(name))?;
+    let inverse = quote == "USD";
+    let symbol = Symbol::perpetual(base, quote, if inverse { base } else { quote }).ok()?;
+    Some(bare_terms(name, symbol, inverse))
 }
 
 /// Reads one element of the instrument list.

@@ -8,9 +8,6 @@ use venuekit_venue::{Channel, Interval, Venue};
 
 use crate::exit::{Exit, Failure};
 
-/// The public channels.
-const PUBLIC: [Channel; 4] = [Channel::Book, Channel::Trades, Channel::Ticker, Channel::Mark];
-
 /// The part of a `header` row that a replay needs; tapes of others have none of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -74,12 +71,15 @@ impl Header {
         }
     }
 
-    /// The session that made the tape, or one that follows all that is public.
-    pub(super) fn config(self, venue: &dyn Venue, product: Option<&str>) -> Config {
-        let mut wants: Vec<Want> = self.wants.into_iter().filter_map(Wish::into_want).collect();
-        if wants.is_empty() {
-            wants = everything(venue);
-        }
+    /// Whether it tells what was followed.
+    pub(super) fn says_what(&self) -> bool {
+        !self.wants.is_empty()
+    }
+
+    /// The session that made the tape, or where its header does not tell the one that a survey found.
+    pub(super) fn config(self, venue: &dyn Venue, product: Option<&str>, surveyed: Config) -> Config {
+        let mut wants = surveyed.wants;
+        wants.extend(self.wants.into_iter().filter_map(Wish::into_want));
         if let Some(product) = product {
             wants.retain(|want| want.product.as_deref().is_none_or(|named| named == product));
             for want in &mut wants {
@@ -99,6 +99,7 @@ impl Header {
             // key asks for the venue's time, which one without does not.
             credentials: is_private.then(|| Credentials::new("REDACTED", "UkVEQUNURUQ=")),
             seed: self.seed,
+            listed: surveyed.listed,
             ..Config::default()
         }
     }
@@ -113,16 +114,4 @@ impl Wish {
         }
         Some(Want { product: self.product, symbol: self.symbol, channel })
     }
-}
-
-/// Every public channel of every symbol, product by product.
-fn everything(venue: &dyn Venue) -> Vec<Want> {
-    let candles = Interval::ALL.map(Channel::Candles);
-    let mut wants = Vec::new();
-    for spec in venue.specs() {
-        for channel in PUBLIC.into_iter().chain(candles).filter(|channel| spec.offers(*channel)) {
-            wants.push(Want { product: Some(spec.product.clone()), symbol: "*".into(), channel });
-        }
-    }
-    wants
 }

@@ -1,7 +1,7 @@
 //! One row of each channel, from the venue's words to ours.
 
 use rust_decimal::Decimal;
-use venuekit_types::{Instrument, Price, Qty, Side};
+use venuekit_types::{Instrument, NumError, Price, Qty, Side};
 use venuekit_venue::read::{self, Unfit};
 use venuekit_venue::{
     BalancePatch, EventBuf, Fill, MarginMode, MarketId, OrderPatch, OrderStatus, PositionPatch, Row,
@@ -72,7 +72,7 @@ pub(super) fn trade(
         id: out.put_text(&trade.match_id.to_string()),
         number: Some(trade.match_id),
         price: Price(trade.price.parse_scaled(instrument.price_scale)?),
-        qty: Qty(trade.size),
+        qty: Qty(trade.size.checked_mul(instrument.qty_scale.unit()).ok_or(NumError::OutOfRange)?),
         side: side(&trade.side),
         at: trade.timestamp.0,
     }))
