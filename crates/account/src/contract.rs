@@ -23,7 +23,7 @@ impl Contract {
     pub fn of(instrument: &Instrument, places: u32) -> Option<Contract> {
         match instrument.kind {
             Kind::Spot => None,
-            Kind::Perpetual => Some(Contract {
+            Kind::Perpetual | Kind::Future => Some(Contract {
                 inverse: instrument.inverse,
                 size: instrument.contract_size.map_or(Decimal::ONE, Decimal::from),
                 places,

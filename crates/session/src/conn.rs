@@ -66,6 +66,8 @@ pub(crate) struct Conn {
     /// Set when we close it ourselves.
     pub(crate) closing: Option<CloseReason>,
     pub(crate) last_frame: Mono,
+    /// The server's text, for the proof inside each private subscribe.
+    pub(crate) challenge: Option<String>,
 }
 
 impl Conn {
@@ -82,6 +84,7 @@ impl Conn {
             subscribe_pace: spec.limits.subscribes.map(Pace::new),
             closing: None,
             last_frame: Mono(0),
+            challenge: None,
         }
     }
 
@@ -97,6 +100,14 @@ impl Conn {
 pub(crate) fn client_ping(spec: &SocketSpec) -> Option<(Duration, Duration)> {
     spec.heartbeats.iter().find_map(|heartbeat| match heartbeat {
         Heartbeat::ClientPing { every, within } => Some((*every, *within)),
+        _ => None,
+    })
+}
+
+/// Silence after which a socket counts as dead, where its server beats unasked.
+pub(crate) fn beat(spec: &SocketSpec) -> Option<Duration> {
+    spec.heartbeats.iter().find_map(|heartbeat| match heartbeat {
+        Heartbeat::Beat { stale, subscribe: false, .. } => Some(*stale),
         _ => None,
     })
 }

@@ -225,6 +225,8 @@ pub enum Timer {
     Ping(ConnId),
     /// A pong is due.
     Pong(ConnId),
+    /// A connection must have had a frame.
+    Beat(ConnId),
     /// A connection was healthy long enough to reset the back-off.
     Healthy(ConnId),
     /// A connection nears the venue's age limit.

@@ -61,6 +61,7 @@ impl Terms {
             kind: match terms.kind {
                 Kind::Spot => "spot",
                 Kind::Perpetual => "perpetual",
+                Kind::Future => "future",
             },
             status: match terms.status {
                 Status::Trading => "trading",

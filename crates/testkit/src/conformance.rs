@@ -13,8 +13,10 @@ use venuekit_sign::Credentials;
 use venuekit_sim::faults::{Command, Fault, FaultPlan, Target};
 use venuekit_sim::venue::VenueSim;
 use venuekit_types::{Instrument, Mono, Now};
-use venuekit_venue::spec::{Login, Resync, RowIds, SnapshotSource};
-use venuekit_venue::{Ask, AskKind, Broken, Catalog, Channel, EventBuf, MarketId, Place, Say, Topic, Venue};
+use venuekit_venue::spec::{Login, Proof, Resync, RowIds, SnapshotSource};
+use venuekit_venue::{
+    Ask, AskKind, Broken, Catalog, Channel, EventBuf, MarketId, Pass, Place, Say, Token, Topic, Venue,
+};
 
 use crate::oracle::Judge;
 use crate::rig::{Rig, Watch};
@@ -122,9 +124,22 @@ pub fn capabilities_match_what_is_implemented(subject: &Subject) {
                     continue;
                 }
                 let topic = Topic { channel, market: (!channel.is_private()).then_some(market) };
-                for say in
-                    [Say::Subscribe { id: 1, topics: &[topic] }, Say::Unsubscribe { id: 2, topics: &[topic] }]
-                {
+                let token = Token("a-token".to_owned());
+                let credentials =
+                    subject.credentials.map(|make| make(SEED)).unwrap_or_else(|| Credentials::new("key", ""));
+                let credentials = &credentials;
+                let pass = match rules.login {
+                    _ if !channel.is_private() => None,
+                    Login::RestToken { .. } => Some(Pass::Token(&token)),
+                    Login::Challenge { proof: Proof::EachSubscribe } => {
+                        Some(Pass::Challenge { credentials, challenge: "a-text" })
+                    }
+                    _ => None,
+                };
+                for say in [
+                    Say::Subscribe { id: 1, topics: &[topic], pass },
+                    Say::Unsubscribe { id: 2, topics: &[topic], pass },
+                ] {
                     let mut bytes = Vec::new();
                     let place = Place { product, socket, catalog: &catalog };
                     assert!(venue.say(place, say, &mut bytes), "{} {channel}: {say:?}", spec.product);

@@ -12,6 +12,8 @@ pub enum Kind {
     Spot,
     /// A swap without expiry.
     Perpetual,
+    /// A contract that expires.
+    Future,
 }
 
 /// Whether orders are taken.
@@ -37,7 +39,7 @@ pub struct Instrument {
     pub venue_symbol: String,
     /// The one spelling we print.
     pub symbol: Symbol,
-    /// Spot or perpetual.
+    /// Spot, perpetual or dated.
     pub kind: Kind,
     /// Decimal places of prices.
     pub price_scale: Scale,

@@ -36,6 +36,13 @@ impl Symbol {
         alloc::format!("{base}/{quote}:{settle}").parse()
     }
 
+    /// A contract that settles in `settle` and expires on a day, written `YYMMDD`.
+    ///
+    /// **Errors**: as [`Symbol::spot`].
+    pub fn future(base: &str, quote: &str, settle: &str, expiry: &str) -> Result<Symbol, SymbolError> {
+        alloc::format!("{base}/{quote}:{settle}-{expiry}").parse()
+    }
+
     /// The text, as printed.
     pub fn as_str(&self) -> &str {
         &self.0

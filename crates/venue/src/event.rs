@@ -257,6 +257,8 @@ pub enum Control {
 pub enum AckOf {
     /// The request with this id.
     Request(u64),
+    /// This topic of the request with this id.
+    OneOf(u64, Topic),
     /// These topics.
     Topics(Vec<Topic>),
     /// Some request, it does not say which.

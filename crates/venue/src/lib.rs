@@ -35,7 +35,9 @@ pub use event::{
     AckOf, Body, BookBody, Broken, BrokenWhy, Control, Data, DataKind, Event, EventBuf, LevelSpan, TextSpan,
 };
 pub use fault::{Fault, FaultKind, Retry};
-pub use request::{Auth, HttpReply, HttpRequest, Method, Origin, Place, Query, Say, Signed, Stamp, Unsigned};
+pub use request::{
+    Auth, HttpReply, HttpRequest, Method, Origin, Pass, Place, Query, Say, Signed, Stamp, Unsigned,
+};
 pub use rows::{
     BalancePatch, Candle, CopyPosition, CopyTrade, FeeSchedule, FeeTier, Fill, MarginMode, Movement,
     MovementKind, MovementStatus, OrderPatch, OrderStatus, PairFee, Permissions, PositionPatch, Row,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use venuekit_sign::Credentials;
 use venuekit_types::UnixNanos;
 
-use crate::ask::{Ask, AskKind};
+use crate::ask::{Ask, AskKind, Token};
 use crate::{Catalog, Topic};
 
 /// Where in a venue something happens, and the instruments known there.
@@ -30,6 +30,8 @@ pub enum Say<'a> {
         id: u64,
         /// What.
         topics: &'a [Topic],
+        /// What opens them, where the venue wants it said each time.
+        pass: Option<Pass<'a>>,
     },
     /// The opposite.
     Unsubscribe {
@@ -37,6 +39,8 @@ pub enum Say<'a> {
         id: u64,
         /// What.
         topics: &'a [Topic],
+        /// As in [`Say::Subscribe`].
+        pass: Option<Pass<'a>>,
     },
     /// Ask for a challenge.
     AskChallenge,
@@ -58,6 +62,20 @@ pub enum Say<'a> {
     Pong {
         /// The id it came with.
         id: &'a str,
+    },
+}
+
+/// What opens private topics inside the message that asks for them.
+#[derive(Clone, Copy, Debug)]
+pub enum Pass<'a> {
+    /// A token that was got by REST.
+    Token(&'a Token),
+    /// A text of the server's, to sign.
+    Challenge {
+        /// Who.
+        credentials: &'a Credentials,
+        /// The text.
+        challenge: &'a str,
     },
 }
 

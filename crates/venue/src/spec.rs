@@ -58,6 +58,14 @@ impl Spec {
         self.channels.iter().find(|spec| spec.channel.same_kind(channel))
     }
 
+    /// The venue's name of a channel; empty where it offers none.
+    pub fn channel_name(&self, channel: Channel) -> &str {
+        if channel == Channel::Book {
+            return self.books.first().map_or("", |book| &book.name);
+        }
+        self.channel(channel).map_or("", |spec| &spec.name)
+    }
+
     /// The index of the socket kind that carries a channel.
     pub fn socket_for(&self, channel: Channel) -> Option<usize> {
         self.sockets.iter().position(|socket| socket.carries.iter().any(|c| c.same_kind(channel)))
@@ -160,8 +168,12 @@ pub struct Rate {
 pub struct SubscribeSpec {
     /// Most topics in one request.
     pub batch: usize,
+    /// Whether one request takes topics of one channel only, by the venue's name of it.
+    pub one_channel: bool,
     /// Whether a second request must wait for the answer to the first.
     pub one_at_a_time: bool,
+    /// Whether asking for what is subscribed already yields its state again; where not, it is left first.
+    pub repeats: bool,
     /// How a yes looks.
     pub ack: Ack,
     /// How a no looks; several may hold.
@@ -416,6 +428,8 @@ pub enum FrameCodec {
 pub enum ClockSource {
     /// A time route.
     Route,
+    /// A time route that tells whole seconds.
+    RouteSeconds,
     /// A field in every reply.
     ReplyField,
     /// The `Date` header.

@@ -66,7 +66,9 @@ impl Tiny {
                 }],
                 subscribe: SubscribeSpec {
                     batch: 1,
+                    one_channel: false,
                     one_at_a_time: true,
+                    repeats: true,
                     ack: Ack::PerRequest,
                     refusals: Vec::new(),
                     within: Duration::from_secs(10),
@@ -163,8 +165,10 @@ impl Venue for Tiny {
     fn say(&self, _place: Place<'_>, say: Say<'_>, out: &mut Vec<u8>) -> bool {
         let word = |topics: &[Topic]| topics.first().map(|topic| topic.channel.as_str());
         let message = match say {
-            Say::Subscribe { id, topics } => json!({"type": "subscribe", "id": id, "name": word(topics)}),
-            Say::Unsubscribe { id, topics } => json!({"type": "unsubscribe", "id": id, "name": word(topics)}),
+            Say::Subscribe { id, topics, .. } => json!({"type": "subscribe", "id": id, "name": word(topics)}),
+            Say::Unsubscribe { id, topics, .. } => {
+                json!({"type": "unsubscribe", "id": id, "name": word(topics)})
+            }
             Say::AskChallenge => json!({"type": "challenge"}),
             Say::Login { credentials, challenge, .. } => json!({
                 "type": "auth",

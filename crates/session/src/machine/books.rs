@@ -1,7 +1,7 @@
 //! Books: each message through the sequence, and what became of it told.
 
-use venuekit_book::{Cause, Gap, Ids, Outcome, State, Update};
-use venuekit_types::{Now, UnixNanos};
+use venuekit_book::{Cause, Gap, Outcome, State, Update};
+use venuekit_types::{Level, Now, UnixNanos};
 use venuekit_venue::spec::Resync;
 use venuekit_venue::{BookBody, Data, DataKind, EventBuf, MarketId};
 
@@ -65,7 +65,7 @@ impl Session {
         at: Option<UnixNanos>,
         update: &Update<'_>,
     ) {
-        if self.confirms(now, id, which, update.ids) {
+        if self.confirms(now, id, which, update) {
             return;
         }
         let Some(epoch) = self.stream(id).epochs.take() else {
@@ -105,10 +105,18 @@ impl Session {
 
     /// Holds a snapshot against a live stream: true when the venue stands where we stand, as it does in the answer to
     /// a probe. Anything else means that something was missed, or begun again, and breaks the stream first.
-    pub(super) fn confirms(&mut self, now: Now, id: StreamId, which: Which, ids: Option<Ids>) -> bool {
+    pub(super) fn confirms(&mut self, now: Now, id: StreamId, which: Which, update: &Update<'_>) -> bool {
         let Some(feed) = self.stream(id).feed(which).filter(|feed| feed.is_live()) else { return false };
-        let (ours, theirs) = (feed.book.last_id(), ids.map(|ids| ids.last));
-        if ours.is_some() && ours == theirs {
+        let (ours, theirs) = (feed.book.last_id(), update.ids.map(|ids| ids.last));
+        let same_levels = || {
+            // Where nothing is numbered, the levels themselves are compared.
+            feed.book.view(now).is_ok_and(|view| {
+                let wanted = |level: &&Level| level.qty.0 != 0;
+                view.bids().eq(update.bids.iter().filter(wanted).copied())
+                    && view.asks().eq(update.asks.iter().filter(wanted).copied())
+            })
+        };
+        if ours == theirs && (ours.is_some() || same_levels()) {
             self.probe_answered(now, id);
             return true;
         }

@@ -164,7 +164,7 @@ impl Session {
     /// The whole state of a numbered channel.
     fn on_state(&mut self, now: Now, id: StreamId, which: Which, data: &Data, rows: &[Row], buf: &EventBuf) {
         let update = Update { ids: data.ids, ..Update::default() };
-        if self.confirms(now, id, which, data.ids) {
+        if self.confirms(now, id, which, &update) {
             return;
         }
         let s = self.stream(id);

@@ -2,11 +2,11 @@
 
 use venuekit_book::{Cause, Gap};
 use venuekit_types::Now;
-use venuekit_venue::spec::{Login, Proof, Refusal};
+use venuekit_venue::spec::{Login, Proof, Refusal, Renew};
 use venuekit_venue::{Fault, FaultKind, Retry, Say};
 
 use super::{Out, Session, fresh_book};
-use crate::conn::{Conn, Key, Phase, Task, client_ping};
+use crate::conn::{Conn, Key, Phase, Task, beat, client_ping};
 use crate::event::Event;
 use crate::io::{CloseReason, ConnId, LineId, StreamId, Timer};
 use crate::rest::Purpose;
@@ -25,12 +25,12 @@ const CLOCK_LOOK: core::time::Duration = core::time::Duration::from_millis(50);
 pub(super) fn unsupported(login: Login) -> Option<&'static str> {
     match login {
         Login::None
-        | Login::Challenge { proof: Proof::Frame }
+        | Login::Challenge { .. }
         | Login::SignedFrame { .. }
-        | Login::ListenKey { .. } => None,
-        Login::Challenge { proof: Proof::EachSubscribe } => Some("challenge in each subscribe"),
+        | Login::ListenKey { .. }
+        | Login::RestToken { renew: Renew::OnFault, .. } => None,
         Login::SignedSubscribe { .. } => Some("signed subscribe"),
-        Login::RestToken { .. } => Some("REST token"),
+        Login::RestToken { renew: Renew::Ahead, .. } => Some("REST token renewed ahead"),
     }
 }
 
@@ -86,6 +86,9 @@ impl Session {
         if let Some((every, _)) = client_ping(socket) {
             self.timers.set(Timer::Ping(id), now.mono.plus(every));
         }
+        if let Some(stale) = beat(socket) {
+            self.timers.set(Timer::Beat(id), now.mono.plus(stale));
+        }
         if let Some(age) = socket.limits.max_age {
             // Somewhere in the last tenth before the limit, so that lines do not rotate all at once.
             let tenth = u64::try_from(age.as_nanos() / 10).unwrap_or(u64::MAX);
@@ -117,7 +120,7 @@ impl Session {
         let login = self.venue.specs()[conn.product].sockets[conn.socket].login;
         let private = self.lines[line.0 as usize].private;
         match login {
-            Login::Challenge { proof: Proof::Frame } if private => {
+            Login::Challenge { .. } if private => {
                 conn.phase = Phase::LoggingIn { proven: false };
                 self.timers.set(Timer::Login(id), now.mono.plus(self.limits.login_within));
                 self.say(id, Say::AskChallenge);
@@ -138,6 +141,12 @@ impl Session {
     pub(super) fn on_challenge(&mut self, now: Now, id: ConnId, challenge: &str) {
         let waiting = Phase::LoggingIn { proven: false };
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.phase == waiting) else { return };
+        let socket = &self.venue.specs()[conn.product].sockets[conn.socket];
+        if socket.login == (Login::Challenge { proof: Proof::EachSubscribe }) {
+            conn.challenge = Some(challenge.to_owned());
+            self.on_logged_in(now, id);
+            return;
+        }
         conn.phase = Phase::LoggingIn { proven: true };
         self.prove(now, id, Some(challenge));
     }
@@ -229,6 +238,18 @@ impl Session {
         self.timers.cancel(Timer::Pong(id));
     }
 
+    /// No frame came for long, beats included: the socket is dead.
+    pub(super) fn on_beat_due(&mut self, now: Now, id: ConnId) {
+        let Some(conn) = self.conns.get(&id) else { return };
+        let Some(stale) = beat(&self.venue.specs()[conn.product].sockets[conn.socket]) else { return };
+        let due = conn.last_frame.plus(stale);
+        if now.mono < due {
+            self.timers.set(Timer::Beat(id), due);
+        } else {
+            self.close(now, id, CloseReason::Silent);
+        }
+    }
+
     pub(super) fn on_healthy(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(&id) else { return };
         let product = conn.product;
@@ -291,7 +312,7 @@ impl Session {
         for timer in [Timer::Open, Timer::QuietStart, Timer::Login, Timer::Answer, Timer::Pace] {
             self.timers.cancel(timer(id));
         }
-        for timer in [Timer::Ping, Timer::Pong, Timer::Healthy, Timer::Age] {
+        for timer in [Timer::Ping, Timer::Pong, Timer::Beat, Timer::Healthy, Timer::Age] {
             self.timers.cancel(timer(id));
         }
         let product = conn.product;
@@ -309,6 +330,7 @@ impl Session {
             self.blame(now, &conn);
         }
         let line = conn.line;
+        self.spend_token(line);
         let was_current = self.lines[line.0 as usize].current == Some(id);
         let next = self.lines[line.0 as usize].next;
         let successor = next.filter(|_| was_current);

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use venuekit_book::{Book, Gap, NotLive, State, View};
 use venuekit_types::{Mono, Now, UnixNanos};
+use venuekit_venue::spec::Nonce;
 use venuekit_venue::{Catalog, EventBuf, Fault, FaultKind, HttpRequest, Place, Retry, Spec, Topic, Venue};
 
 use self::commands::Pending;
@@ -150,6 +151,9 @@ impl Session {
                     rests.len() - 1
                 });
                 rests[at].add_budgets(&spec.budgets);
+                if spec.nonce == Nonce::Rising {
+                    rests[at].be_serial();
+                }
                 at
             };
             let rest = rest_of(&origins.rest);
@@ -370,6 +374,7 @@ impl Session {
             Timer::Pace(conn) => self.pump(now, conn),
             Timer::Ping(conn) => self.on_ping_due(now, conn),
             Timer::Pong(conn) => self.close(now, conn, crate::io::CloseReason::NoPong),
+            Timer::Beat(conn) => self.on_beat_due(now, conn),
             Timer::Healthy(conn) => self.on_healthy(conn),
             Timer::Age(conn) => self.on_age(now, conn),
             Timer::Overlap(line) => self.on_overlap_timeout(now, line),

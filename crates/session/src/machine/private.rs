@@ -22,6 +22,21 @@ const RENEW_AGAIN: Duration = Duration::from_secs(30);
 impl Session {
     // ---- tokens ----
 
+    /// Whether a line needs a token before it is opened.
+    fn needs_token(&self, id: LineId) -> bool {
+        let line = &self.lines[id.0 as usize];
+        let login = self.venue.specs()[line.product].sockets[line.socket].login;
+        line.private && matches!(login, Login::ListenKey { .. } | Login::RestToken { .. })
+    }
+
+    /// A token inside subscribes is good for the connection that used it, and each one gets its own.
+    pub(super) fn spend_token(&mut self, id: LineId) {
+        let is_known = matches!(self.lines[id.0 as usize].key, Key::Known(_));
+        if is_known && self.needs_token(id) && self.listen_key(id).is_none() {
+            self.lines[id.0 as usize].key = Key::None;
+        }
+    }
+
     /// The listen-key rule of a line, when it has one.
     fn listen_key(&self, id: LineId) -> Option<(KeyPlace, Duration)> {
         let line = &self.lines[id.0 as usize];
@@ -40,7 +55,7 @@ impl Session {
 
     /// Asks for the token that a line needs and does not have; true when it has to wait for one.
     pub(super) fn awaits_token(&mut self, now: Now, id: LineId) -> bool {
-        if self.listen_key(id).is_none() || matches!(self.lines[id.0 as usize].key, Key::Known(_)) {
+        if !self.needs_token(id) || matches!(self.lines[id.0 as usize].key, Key::Known(_)) {
             return false;
         }
         if self.lines[id.0 as usize].key == Key::None {
@@ -59,12 +74,14 @@ impl Session {
             Decoded::Control(Control::Token(token)) if !token.0.is_empty() => Some(token.clone()),
             _ => None,
         });
-        let (Some(token), Some((_, every))) = (token, self.listen_key(id)) else {
+        let Some(token) = token.filter(|_| self.needs_token(id)) else {
             self.on_token_failed(now, id);
             return;
         };
         self.lines[id.0 as usize].key = Key::Known(token);
-        self.timers.set(Timer::Renew(id), now.mono.plus(every));
+        if let Some((_, every)) = self.listen_key(id) {
+            self.timers.set(Timer::Renew(id), now.mono.plus(every));
+        }
         self.open_line(now, id);
     }
 

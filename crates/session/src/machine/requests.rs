@@ -120,7 +120,7 @@ impl Session {
         let Some(at) = self.rests.iter().position(|rest| rest.has(id)) else { return };
         let Some(job) = self.rests[at].settle(now.mono, id) else { return };
         self.rests[at].learn(now.mono, &job.request, reply);
-        if self.spec(job.product).clock != ClockSource::Route
+        if !is_route(self.spec(job.product).clock)
             && let Some(time) = reply.header("date").and_then(http_date)
         {
             self.clock.measured(job.sent, now.mono, time, Duration::from_secs(1));
@@ -235,11 +235,11 @@ impl Session {
         };
         self.timers.set(Timer::Clock, now.mono.plus(self.limits.clock_every));
         match self.spec(product).clock {
-            ClockSource::Route if !self.measuring => {
+            source if is_route(source) && !self.measuring => {
                 // Everything signed waits for it, so it is as urgent as anything.
                 self.measuring = self.request(product, Lane::Order, Ask::Time, Purpose::Time).is_some();
             }
-            ClockSource::Route => {}
+            ClockSource::Route | ClockSource::RouteSeconds => {}
             ClockSource::ReplyField | ClockSource::HttpDate | ClockSource::FrameTime => {
                 if !self.clock.is_ready() {
                     // The next frame or answer tells. Until one comes, the local clock has to do.
@@ -268,7 +268,7 @@ impl Session {
     }
 
     pub(super) fn on_clock_due(&mut self, now: Now) {
-        let waits = self.clock_product().is_some_and(|at| self.spec(at).clock != ClockSource::Route);
+        let waits = self.clock_product().is_some_and(|at| !is_route(self.spec(at).clock));
         if waits && !self.clock.is_ready() {
             self.clock.give_up();
         }
@@ -283,7 +283,9 @@ impl Session {
         });
         match time {
             Some(time) => {
-                self.clock.measured(job.sent, now.mono, time, Duration::from_millis(1));
+                let whole_seconds = self.spec(job.product).clock == ClockSource::RouteSeconds;
+                let unit = Duration::from_millis(if whole_seconds { 1_000 } else { 1 });
+                self.clock.measured(job.sent, now.mono, time, unit);
                 self.tell_clock(now, job.product);
             }
             None => self.on_time_failed(now),
@@ -302,4 +304,9 @@ impl Session {
             self.emit(Event::Clock { product, offset, accuracy, alarm });
         }
     }
+}
+
+/// Whether the time is asked for.
+fn is_route(source: ClockSource) -> bool {
+    matches!(source, ClockSource::Route | ClockSource::RouteSeconds)
 }

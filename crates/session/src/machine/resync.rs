@@ -265,8 +265,12 @@ impl Session {
             Start::Fetch => self.probe_depth(now, id),
             Start::Backfill => self.probe_trades(now, id),
             Start::Snapshot => {
-                // Subscribing again yields the state without leaving: equal numbers mean that it is only quiet.
+                // Subscribing again yields the state: when it is the one we have, it is only quiet.
+                let repeats = self.spec(self.streams[id.0 as usize].info.product).subscribe.repeats;
                 if let Some(conn) = self.conns.get_mut(&conn) {
+                    if !repeats {
+                        conn.enqueue(Task::Unsubscribe(id));
+                    }
                     conn.enqueue(Task::Subscribe(id));
                 }
                 self.pump(now, conn);

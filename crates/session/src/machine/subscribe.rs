@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use venuekit_book::Update;
 use venuekit_types::Now;
-use venuekit_venue::spec::Ack;
-use venuekit_venue::{AckOf, Control, Fault, Retry, Say, Topic};
+use venuekit_venue::spec::{Ack, Login, Proof};
+use venuekit_venue::{AckOf, Control, Fault, FaultKind, Pass, Retry, Say, Topic};
 
 use super::Session;
-use crate::conn::{Outstanding, Phase, Task};
+use crate::conn::{Key, Outstanding, Phase, Task};
 use crate::event::Event;
 use crate::io::{CloseReason, ConnId, StreamId, Timer};
 use crate::stream::{Start, Sub, Which};
@@ -36,11 +36,18 @@ impl Session {
         }
         let subscribe = matches!(first, Task::Subscribe(_));
         let most = if self.lines[conn.line.0 as usize].isolate { 1 } else { spec.batch.max(1) };
+        let one_channel = spec.one_channel;
+        let specs = self.venue.specs();
+        let name = |task: &Task| {
+            let info = &self.streams[task.stream().0 as usize].info;
+            specs[info.product].channel_name(info.channel)
+        };
         // A batch takes every task of one kind, but none that must stay behind another of its own stream.
         let mut streams: Vec<StreamId> = Vec::new();
         let mut behind: BTreeSet<StreamId> = BTreeSet::new();
         conn.queue.retain(|task| {
-            let same = matches!(task, Task::Subscribe(_)) == subscribe;
+            let same = matches!(task, Task::Subscribe(_)) == subscribe
+                && (!one_channel || name(task) == name(&first));
             if same && streams.len() < most && !behind.contains(&task.stream()) {
                 streams.push(task.stream());
                 return false;
@@ -66,12 +73,10 @@ impl Session {
         }
         // What starts by itself with the connection is not asked for.
         if !unasked {
-            let say = if subscribe {
-                Say::Subscribe { id: request, topics: &topics }
-            } else {
-                Say::Unsubscribe { id: request, topics: &topics }
-            };
-            let said = self.say(id, say);
+            let said = self.say_topics(now, id, subscribe, request, &topics);
+            if !said && self.refuse_pass(now, id) {
+                return false;
+            }
             debug_assert!(said, "a venue says what its spec offers");
         }
         for &stream in &streams {
@@ -130,16 +135,30 @@ impl Session {
     fn take_outstanding(&mut self, id: ConnId, of: &AckOf) -> Option<Outstanding> {
         let streams = &self.streams;
         let conn = self.conns.get_mut(&id)?;
+        let topics: &[Topic] = match of {
+            AckOf::Topics(topics) => topics,
+            AckOf::OneOf(_, topic) => core::slice::from_ref(topic),
+            AckOf::Request(_) | AckOf::Any => &[],
+        };
+        let is_named = |stream: &StreamId| topics.contains(&streams[stream.0 as usize].topic);
         let at = match of {
-            AckOf::Request(request) => conn.outstanding.iter().position(|o| o.id == *request)?,
+            AckOf::Request(request) | AckOf::OneOf(request, _) => {
+                conn.outstanding.iter().position(|o| o.id == *request)?
+            }
             AckOf::Any => 0,
-            AckOf::Topics(topics) => {
-                let names =
-                    |o: &Outstanding| o.streams.iter().any(|s| topics.contains(&streams[s.0 as usize].topic));
-                conn.outstanding.iter().position(names).unwrap_or(0)
+            AckOf::Topics(_) => {
+                conn.outstanding.iter().position(|o| o.streams.iter().any(is_named)).unwrap_or(0)
             }
         };
-        let taken = conn.outstanding.remove(at);
+        let asked = conn.outstanding.get_mut(at)?;
+        let (named, rest): (Vec<StreamId>, Vec<StreamId>) = asked.streams.iter().partition(|s| is_named(s));
+        let taken = if named.is_empty() || rest.is_empty() {
+            conn.outstanding.remove(at)
+        } else {
+            // The others of the request have answers of their own.
+            asked.streams = rest;
+            Some(Outstanding { streams: named, ..asked.clone() })
+        };
         let due = conn.outstanding.iter().map(|o| o.due).min();
         match due {
             Some(due) => self.timers.set(Timer::Answer(id), due),
@@ -239,11 +258,42 @@ impl Session {
             self.timers.set(Timer::Answer(id), due);
         }
         let topics: Vec<Topic> = streams.iter().map(|s| self.streams[s.0 as usize].topic).collect();
-        if subscribe {
-            self.say(id, Say::Subscribe { id: request, topics: &topics });
+        self.say_topics(now, id, subscribe, request, &topics);
+    }
+
+    /// Subscribes or unsubscribes, with what opens the topics where they want that.
+    fn say_topics(&mut self, now: Now, id: ConnId, subscribe: bool, request: u64, topics: &[Topic]) -> bool {
+        let Some(conn) = self.conns.get(&id) else { return false };
+        let line = &self.lines[conn.line.0 as usize];
+        let login = self.venue.specs()[conn.product].sockets[conn.socket].login;
+        let (key, challenge) = (line.key.clone(), conn.challenge.clone());
+        let credentials = self.config.credentials.clone().filter(|_| line.private);
+        let pass = match (login, &key, &challenge, &credentials) {
+            (Login::RestToken { .. }, Key::Known(token), ..) => Some(Pass::Token(token)),
+            (Login::Challenge { proof: Proof::EachSubscribe }, _, Some(challenge), Some(credentials)) => {
+                Some(Pass::Challenge { credentials, challenge })
+            }
+            _ => None,
+        };
+        let say = if subscribe {
+            Say::Subscribe { id: request, topics, pass }
         } else {
-            self.say(id, Say::Unsubscribe { id: request, topics: &topics });
+            Say::Unsubscribe { id: request, topics, pass }
+        };
+        self.say(id, say)
+    }
+
+    /// What opens private topics could not be written: the secret is not of the venue's form.
+    fn refuse_pass(&mut self, now: Now, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get(&id) else { return false };
+        let line = conn.line;
+        if !self.lines[line.0 as usize].private {
+            return false;
         }
+        let text = "the secret cannot open this venue's private topics: check that it was copied whole";
+        self.stop_line(line, Fault::ours(FaultKind::Credentials, text));
+        self.close(now, id, CloseReason::LoginTimeout);
+        true
     }
 
     /// The first data of a stream proves its subscription, whatever became of the answer.

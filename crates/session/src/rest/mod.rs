@@ -99,6 +99,8 @@ pub(crate) struct Rest {
     in_flight: BTreeMap<RequestId, Job>,
     bounds: Bounds,
     budgets: Budgets,
+    /// Whether signed requests follow each other, since their numbers must arrive rising.
+    serial: bool,
     limited_until: Mono,
     banned_until: Mono,
     /// Refusals since an answer came through.
@@ -113,6 +115,7 @@ impl Rest {
             in_flight: BTreeMap::new(),
             bounds,
             budgets: Budgets::default(),
+            serial: false,
             limited_until: Mono(0),
             banned_until: Mono(0),
             refusals: 0,
@@ -122,6 +125,12 @@ impl Rest {
     /// Takes the budgets of a product that lives here.
     pub(crate) fn add_budgets(&mut self, budgets: &[Budget]) {
         self.budgets.add(budgets);
+    }
+
+    /// Sends one signed request at a time from now on. Cancels do not wait: what they overtake is refused for its
+    /// number, and sent once more.
+    pub(crate) fn be_serial(&mut self) {
+        self.serial = true;
     }
 
     /// Queues a job; gives it back when its lane is full.
@@ -182,6 +191,7 @@ impl Rest {
         let snapshots_full = count(|job| is_snapshot(&job.purpose)) >= self.bounds.snapshots;
         // Reads never take the place of what is urgent.
         let reads_full = count(|job| job.lane >= Lane::Must) >= self.bounds.reads;
+        let signed_out = self.serial && count(|job| job.request.auth == Auth::Signed) > 0;
         let mut wake: Option<Mono> = None;
         for lane in Lane::ALL {
             if let (Gate::Limited(until), true) = (gate, lane != Lane::Cancel) {
@@ -192,7 +202,11 @@ impl Rest {
                 break;
             }
             let queue = &mut self.lanes[lane as usize];
-            let fits = |job: &Job| !(snapshots_full && is_snapshot(&job.purpose)) && ready(job);
+            let waits = |job: &Job| {
+                let follows = signed_out && lane != Lane::Cancel && job.request.auth == Auth::Signed;
+                follows || (snapshots_full && is_snapshot(&job.purpose))
+            };
+            let fits = |job: &Job| !waits(job) && ready(job);
             let Some(at) = queue.iter().position(fits) else { continue };
             let job = &queue[at];
             if let Err(until) = self.budgets.fits(now, lane, &job.request, job.ask.market()) {

@@ -447,6 +447,7 @@ fn instrument(row: &Stored<'_>) -> Result<InstrumentSeen, SinkError> {
             kind: match text(row, 3)? {
                 "spot" => Kind::Spot,
                 "perpetual" => Kind::Perpetual,
+                "future" => Kind::Future,
                 other => return Err(unknown(other)),
             },
             status: match text(row, 4)? {

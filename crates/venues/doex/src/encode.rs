@@ -13,8 +13,8 @@ use crate::spec::{FUTURES, PRODUCTS, Profile};
 /// Writes one message; false when there is none, or when it cannot be said of what the catalog holds.
 pub(crate) fn say(profile: &Profile, place: Place<'_>, say: Say<'_>, out: &mut Vec<u8>) -> bool {
     let (method, id, topics) = match say {
-        Say::Subscribe { id, topics } => (doex::Method::Subscribe, id, topics),
-        Say::Unsubscribe { id, topics } => (doex::Method::Unsubscribe, id, topics),
+        Say::Subscribe { id, topics, .. } => (doex::Method::Subscribe, id, topics),
+        Say::Unsubscribe { id, topics, .. } => (doex::Method::Unsubscribe, id, topics),
         Say::AskChallenge | Say::Login { .. } | Say::Ping { .. } | Say::Pong { .. } => return false,
     };
     let streams = topics.iter().map(|&topic| stream(profile, place, topic).map(Text::from));

@@ -52,7 +52,9 @@ fn spec(profile: &Profile, product: usize) -> Spec {
         sockets: sockets(profile, futures),
         subscribe: SubscribeSpec {
             batch: count(profile.socket.max_streams),
+            one_channel: false,
             one_at_a_time: false,
+            repeats: true,
             ack: Ack::PerRequest,
             refusals: vec![Refusal::Bound],
             within: seconds(profile.socket.ack_within_s),

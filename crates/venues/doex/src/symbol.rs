@@ -55,10 +55,10 @@ pub(crate) fn instrument(json: &str, product: usize) -> Result<Option<Instrument
     if !is_plain(name) {
         return Err(TermsError::Name(clip(name).to_owned()));
     }
-    let symbol = match (kind, &terms.settle) {
-        (Kind::Spot, _) => Symbol::spot(&terms.base, &terms.quote)?,
-        (Kind::Perpetual, Some(settle)) => Symbol::perpetual(&terms.base, &terms.quote, settle)?,
-        (Kind::Perpetual, None) => return Err(TermsError::Settle),
+    let symbol = match (kind == Kind::Spot, &terms.settle) {
+        (true, _) => Symbol::spot(&terms.base, &terms.quote)?,
+        (false, Some(settle)) => Symbol::perpetual(&terms.base, &terms.quote, settle)?,
+        (false, None) => return Err(TermsError::Settle),
     };
     let tick = fixed("tickSize", &terms.tick_size)?;
     let step = fixed("stepSize", &terms.step_size)?;

@@ -62,7 +62,9 @@ pub(crate) fn spec() -> Spec {
         }],
         subscribe: SubscribeSpec {
             batch: 50,
+            one_channel: false,
             one_at_a_time: true,
+            repeats: true,
             ack: Ack::Listing,
             refusals: vec![Refusal::Close],
             within: Duration::from_secs(10),

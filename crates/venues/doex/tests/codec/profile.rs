@@ -67,7 +67,7 @@ fn an_edit_is_followed() {
     let mut out = Vec::new();
     assert!(desk.venue.say(
         desk.place(),
-        Say::Subscribe { id: 1, topics: &[Topic::of(Channel::Book, market)] },
+        Say::Subscribe { id: 1, topics: &[Topic::of(Channel::Book, market)], pass: None },
         &mut out
     ));
     assert_eq!(out, br#"{"method":"SUBSCRIBE","params":["perp/book.btcusdt"],"id":1}"#);

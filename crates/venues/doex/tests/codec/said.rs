@@ -20,9 +20,9 @@ fn subscriptions() {
     let btc = spot.market("BTCUSDT");
     let trade = [Topic::of(Channel::Trades, btc)];
     let subscribe = r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#;
-    check(&spot, Say::Subscribe { id: 1, topics: &trade }, Some(subscribe));
+    check(&spot, Say::Subscribe { id: 1, topics: &trade, pass: None }, Some(subscribe));
     let unsubscribe = r#"{"method":"UNSUBSCRIBE","params":["btcusdt@trade"],"id":2}"#;
-    check(&spot, Say::Unsubscribe { id: 2, topics: &trade }, Some(unsubscribe));
+    check(&spot, Say::Unsubscribe { id: 2, topics: &trade, pass: None }, Some(unsubscribe));
     let many = [
         Topic::of(Channel::Book, btc),
         Topic::of(Channel::Ticker, spot.market("DOGEUSDT")),
@@ -30,13 +30,13 @@ fn subscriptions() {
     ];
     let subscribe =
         r#"{"method":"SUBSCRIBE","params":["btcusdt@depth","dogeusdt@ticker","btcusdt@kline_4h"],"id":3}"#;
-    check(&spot, Say::Subscribe { id: 3, topics: &many }, Some(subscribe));
+    check(&spot, Say::Subscribe { id: 3, topics: &many, pass: None }, Some(subscribe));
     let futures = Desk::new(FUTURES);
     let btc = futures.market("BTCUSDT");
     let two = [Topic::of(Channel::Mark, btc), Topic::of(Channel::Book, btc)];
     let subscribe =
         r#"{"method":"SUBSCRIBE","params":["futures:btcusdt@mark","futures:btcusdt@depth"],"id":4}"#;
-    check(&futures, Say::Subscribe { id: 4, topics: &two }, Some(subscribe));
+    check(&futures, Say::Subscribe { id: 4, topics: &two, pass: None }, Some(subscribe));
 }
 
 #[test]
@@ -49,10 +49,14 @@ fn what_is_not_said() {
         Topic::account(Channel::Book),
         Topic::account(Channel::Orders),
     ] {
-        check(&spot, Say::Subscribe { id: 1, topics: &[Topic::of(Channel::Book, btc), topic] }, None);
+        check(
+            &spot,
+            Say::Subscribe { id: 1, topics: &[Topic::of(Channel::Book, btc), topic], pass: None },
+            None,
+        );
     }
     let credentials = Credentials::new("key", "secret");
-    check(&spot, Say::Subscribe { id: 1, topics: &[] }, None);
+    check(&spot, Say::Subscribe { id: 1, topics: &[], pass: None }, None);
     check(&spot, Say::AskChallenge, None);
     check(&spot, Say::Login { credentials: &credentials, challenge: None, at: UnixNanos(0) }, None);
     check(&spot, Say::Ping { id: 1 }, None);

@@ -28,11 +28,11 @@ fn subscriptions() {
     let of = |channel, name| Topic::of(channel, market(&catalog, name));
     let one = [of(Channel::Book, "BTCUSD")];
     check(
-        Say::Subscribe { id: 1, topics: &one },
+        Say::Subscribe { id: 1, topics: &one, pass: None },
         Some(r#"{"type":"subscribe","channels":[{"name":"level2","instruments":["BTCUSD"]}]}"#),
     );
     check(
-        Say::Unsubscribe { id: 2, topics: &one },
+        Say::Unsubscribe { id: 2, topics: &one, pass: None },
         Some(r#"{"type":"unsubscribe","channels":[{"name":"level2","instruments":["BTCUSD"]}]}"#),
     );
     let many = [
@@ -45,7 +45,7 @@ fn subscriptions() {
         Topic::account(Channel::Fills),
     ];
     check(
-        Say::Subscribe { id: 3, topics: &many },
+        Say::Subscribe { id: 3, topics: &many, pass: None },
         Some(concat!(
             r#"{"type":"subscribe","channels":[{"name":"matches","instruments":["BTCUSD","ETHUSDT"]},"#,
             r#"{"name":"margins"},{"name":"ticker","instruments":["LINKUSDT"]},"#,
@@ -65,9 +65,9 @@ fn what_would_be_refused_is_not_said() {
         Topic::account(Channel::Book),
         Topic::of(Channel::Orders, btc),
     ] {
-        check(Say::Subscribe { id: 1, topics: &[Topic::of(Channel::Book, btc), topic] }, None);
+        check(Say::Subscribe { id: 1, topics: &[Topic::of(Channel::Book, btc), topic], pass: None }, None);
     }
-    check(Say::Subscribe { id: 1, topics: &[] }, None);
+    check(Say::Subscribe { id: 1, topics: &[], pass: None }, None);
     check(Say::Ping { id: 1 }, None);
     check(Say::Pong { id: "1" }, None);
 }
