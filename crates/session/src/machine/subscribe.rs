@@ -73,7 +73,7 @@ impl Session {
         }
         // What starts by itself with the connection is not asked for.
         if !unasked {
-            let said = self.say_topics(now, id, subscribe, request, &topics);
+            let said = self.say_topics(id, subscribe, request, &topics);
             if !said && self.refuse_pass(now, id) {
                 return false;
             }
@@ -258,11 +258,11 @@ impl Session {
             self.timers.set(Timer::Answer(id), due);
         }
         let topics: Vec<Topic> = streams.iter().map(|s| self.streams[s.0 as usize].topic).collect();
-        self.say_topics(now, id, subscribe, request, &topics);
+        self.say_topics(id, subscribe, request, &topics);
     }
 
     /// Subscribes or unsubscribes, with what opens the topics where they want that.
-    fn say_topics(&mut self, now: Now, id: ConnId, subscribe: bool, request: u64, topics: &[Topic]) -> bool {
+    fn say_topics(&mut self, id: ConnId, subscribe: bool, request: u64, topics: &[Topic]) -> bool {
         let Some(conn) = self.conns.get(&id) else { return false };
         let line = &self.lines[conn.line.0 as usize];
         let login = self.venue.specs()[conn.product].sockets[conn.socket].login;
