@@ -6,12 +6,12 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::run::{self, cargo, pass_through};
-use crate::{deps, layers, prove};
+use crate::{deps, layers, prove, torture as kills};
 
 /// A step and what it runs.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("tools", tools),
     ("fmt", || pass_through(&mut cargo(&["fmt", "--all", "--check"]))),
     ("layers", layers::run),
@@ -28,6 +28,7 @@ const STEPS: [Step; 9] = [
         ]))
     }),
     ("test", test),
+    ("torture", torture),
     ("features", features),
     ("doc", || {
         pass_through(
@@ -54,12 +55,14 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Programs that a step starts, and the packages they come in.
-const PROGRAMS: [(&str, &[&str]); 4] = [
+const PROGRAMS: [(&str, &[&str]); 5] = [
     ("git", &["git"]),
     ("cc", &["gcc", "libc6-dev"]),
     ("python3", &["python3"]),
     // Its server stands beside its own programs, which are not on the path.
     ("psql", &["postgresql"]),
+    // Injects faults into calls of a process.
+    ("strace", &["strace"]),
 ];
 
 /// Installs what is missing, where the system has a way that asks nobody.
@@ -82,6 +85,13 @@ fn features() -> Result<()> {
     let mut tests = cargo(&["test", "--package=venuekit-store", "--features=postgres,parquet", "--locked"]);
     pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
     pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet", "--locked"]))
+}
+
+/// A few deaths and failing disks, with the binary that the tests were built with; hundreds are for a person.
+fn torture() -> Result<()> {
+    pass_through(&mut cargo(&["build", "--package=venuekit-cli", "--locked"]))?;
+    let binary = Some(run::target().join("debug/venuekit"));
+    kills::run(&kills::Options { kills: 3, seed: 1, rate: 50, faults: "none".into(), injections: 1, binary })
 }
 
 /// The README's test command. With recorded sessions at hand nothing may be skipped.

@@ -11,6 +11,7 @@ mod peers;
 mod prove;
 mod run;
 mod throughput;
+mod torture;
 #[cfg(test)]
 mod verify_db;
 
@@ -30,6 +31,8 @@ enum Command {
     Deps,
     /// The property and simulation tests at full size.
     Prove(prove::Options),
+    /// Processes that are killed, and disks that fail: nothing lost, doubled or torn.
+    Torture(torture::Options),
     /// What it costs, printed and never asserted.
     Bench(bench::Options),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Layers => layers::run(),
         Command::Deps => deps::run(),
         Command::Prove(options) => prove::run(&options),
+        Command::Torture(options) => torture::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match done {

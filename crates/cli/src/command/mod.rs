@@ -24,6 +24,7 @@ mod simulated;
 mod span;
 mod table;
 mod target;
+mod verify;
 mod watch;
 mod words;
 
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Arm(arm::Args),
     Archive(archive::Args),
     Dump(dump::Args),
+    Verify(verify::Args),
 }
 
 impl Command {
@@ -82,6 +84,7 @@ impl Command {
             Command::Arm(args) => arm::run(args),
             Command::Archive(args) => archive::run(args),
             Command::Dump(args) => dump::run(args),
+            Command::Verify(args) => verify::run(args),
         }
     }
 }

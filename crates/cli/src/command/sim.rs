@@ -23,6 +23,9 @@ use crate::signals::Signals;
 /// How often the truth so far is written down.
 const TRUTH_EVERY: Duration = Duration::from_millis(50);
 
+/// How much wider a budget can be.
+const WIDE: u32 = 100;
+
 /// Run the simulator alone: both venues on loopback, speaking their own protocols.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -59,6 +62,9 @@ pub(crate) struct Args {
     /// Write the keys of the demo accounts as environment lines, readable by you alone.
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
+    /// Widen the budgets of an address a hundredfold, for clients that are started again and again.
+    #[arg(long)]
+    wide: bool,
     /// Print JSON objects, one a line, instead of text.
     #[arg(long)]
     ndjson: bool,
@@ -82,11 +88,18 @@ async fn serve(args: Args) -> Outcome {
     let plan = FaultPlan::profile(&args.sim_faults, args.seed).expect("clap has checked the name");
     let truth = args.sim_truth.as_deref().map(|path| create(path, "truth file")).transpose()?;
     let keys = Keys::from_seed(args.seed);
-    let config = |now| SimConfig {
-        rate: args.rate,
-        keys: keys.clone(),
-        truth_every: u32::from(truth.is_some()),
-        ..SimConfig::new(args.seed, now).with_faults(&plan)
+    let config = |now| {
+        let mut config = SimConfig {
+            rate: args.rate,
+            keys: keys.clone(),
+            truth_every: u32::from(truth.is_some()),
+            ..SimConfig::new(args.seed, now).with_faults(&plan)
+        };
+        if args.wide {
+            config.doex_limits.weight_per_minute *= WIDE;
+            config.duedex_limits.quota_ip *= WIDE;
+        }
+        config
     };
     let serving = Serving { listen: args.listen, tls: args.tls };
     let fronts = Fronts::serve(config, &serving).await?;
