@@ -14,13 +14,43 @@ use crate::{Places, Update};
 /// The digits of an unsigned 64-bit integer, or of a text of as many places as we print.
 const TEXT_MAX: usize = 64;
 
-/// Asks, then bids, best first; each level as the digits of its integers.
-pub(crate) fn fixed(bids: &Side, asks: &Side, levels: u8) -> u32 {
+/// The precision of a stream whose scales are not the venue's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Precision {
+    scales: (Scale, Scale),
+    places: Places,
+}
+
+impl Precision {
+    /// With the places of one more message; nothing while none was spelt.
+    pub(crate) fn after(known: Option<Precision>, update: &Update<'_>) -> Option<Precision> {
+        let Some(digits) = update.digits else { return known };
+        let mut places = known.map_or(Places::default(), |known| known.places);
+        for row in digits.bids.iter().chain(digits.asks) {
+            places.price = places.price.max(row.price);
+            places.qty = places.qty.max(row.qty);
+        }
+        Some(Precision { scales: (digits.price_scale, digits.qty_scale), places })
+    }
+}
+
+/// Asks, then bids, best first; each level as the digits of its integers, or of as many places as `precision` says.
+pub(crate) fn fixed(bids: &Side, asks: &Side, levels: u8, precision: Option<Precision>) -> u32 {
     let mut hasher = Hasher::new();
+    let mut push = |value: i64, form: Option<(Scale, u8)>| {
+        let text = Text::integer(value);
+        let digits = text.bytes();
+        let (scale, places) = form.map_or((0, 0), |(scale, places)| (scale.digits(), places));
+        let surplus = usize::from(scale.saturating_sub(places)).min(digits.len());
+        hasher.update(&digits[..digits.len() - surplus]);
+        for _ in scale..places {
+            hasher.update(b"0");
+        }
+    };
     for side in [asks, bids] {
         for row in side.iter().take(usize::from(levels)) {
-            hasher.update(Text::integer(row.price.0).bytes());
-            hasher.update(Text::integer(row.qty.0).bytes());
+            push(row.price.0, precision.map(|p| (p.scales.0, p.places.price)));
+            push(row.qty.0, precision.map(|p| (p.scales.1, p.places.qty)));
         }
     }
     hasher.finalize()

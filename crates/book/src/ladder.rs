@@ -8,7 +8,7 @@ use core::hint::select_unpredictable;
 
 use venuekit_types::{BookSide, Level, Price, Qty, Scale, Scaled};
 
-use crate::crc::{self, Spelling};
+use crate::crc::{self, Precision, Spelling};
 use crate::side::{Side, Slot};
 use crate::{Cause, Checksum, Gap, Rules, Update};
 
@@ -20,6 +20,8 @@ pub(crate) struct Ladder {
     off_grid: Option<Price>,
     /// Only under [`Checksum::Crc32Text`]: other books do not pay for it.
     spelling: Spelling,
+    /// Only under [`Checksum::Crc32Fixed`], where the scales are not the venue's precision.
+    precision: Option<Precision>,
 }
 
 impl Ladder {
@@ -28,6 +30,7 @@ impl Ladder {
             sides: [Side::new(BookSide::Bid), Side::new(BookSide::Ask)],
             off_grid: None,
             spelling: Spelling::new(),
+            precision: None,
         }
     }
 
@@ -60,6 +63,7 @@ impl Ladder {
         bids.load(update.bids);
         asks.load(update.asks);
         self.spelling.clear();
+        self.precision = None;
         self.finish(rules, update)
     }
 
@@ -93,8 +97,10 @@ impl Ladder {
     /// What follows the rows of a message: spelling, trim, bound, checksum, in this order.
     fn finish(&mut self, rules: &Rules, update: &Update<'_>) -> Result<bool, Gap> {
         self.off_grid = self.find_off_grid(update);
-        if matches!(rules.checksum, Checksum::Crc32Text { .. }) {
-            self.spelling.set(update);
+        match rules.checksum {
+            Checksum::Crc32Text { .. } => self.spelling.set(update),
+            Checksum::Crc32Fixed { .. } => self.precision = Precision::after(self.precision, update),
+            Checksum::None => {}
         }
         if let Some(depth) = rules.depth {
             self.trim(usize::try_from(depth).unwrap_or(usize::MAX));
@@ -146,7 +152,7 @@ impl Ladder {
         let ours = match rule {
             Checksum::None => return Ok(false),
             Checksum::Crc32Text { .. } if theirs == 0 => return Ok(false),
-            Checksum::Crc32Fixed { levels } => Some(crc::fixed(bids, asks, levels)),
+            Checksum::Crc32Fixed { levels } => Some(crc::fixed(bids, asks, levels, self.precision)),
             Checksum::Crc32Text { levels } => self.spelling.crc(bids, asks, levels),
         };
         if ours == Some(theirs) {

@@ -78,7 +78,8 @@ pub enum Checksum {
     /// The venue sends none.
     None,
     /// CRC32 over the best `levels` asks, then bids, best first: price and quantity as the digits of the
-    /// integers, so the scales must be the venue's own precision.
+    /// integers, so the scales must be the venue's own precision; where updates bring
+    /// [`Digits`](crate::Digits), the most places that were seen since the snapshot count instead.
     Crc32Fixed {
         /// Levels a side.
         levels: u8,

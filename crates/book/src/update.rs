@@ -44,7 +44,9 @@ pub struct Update<'a> {
     pub asks: &'a [Level],
     /// The checksum the venue vouches with, as 32 bits.
     pub checksum: Option<u32>,
-    /// The spelling of the numbers; only under [`Checksum::Crc32Text`](crate::Checksum::Crc32Text).
+    /// The spelling of the numbers; only under
+    /// [`Checksum::Crc32Text`](crate::Checksum::Crc32Text), and
+    /// [`Checksum::Crc32Fixed`](crate::Checksum::Crc32Fixed) where the scales are not the venue's precision.
     pub digits: Option<Digits<'a>>,
 }
 

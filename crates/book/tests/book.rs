@@ -353,6 +353,32 @@ fn crc_of_fixed_digits_matches_the_published_vector() {
     let small_asks = [("0.00005070", "1200.00000000"), ("0.00005100", "35.50000000")];
     let small_bids = [("0.00005060", "0.10000000"), ("0.00005050", "98765.43210000")];
     assert_eq!(load(&small_bids, &small_asks, scale(8), 2_765_794_102), Outcome::Applied);
+
+    // Scales that are not the venue's precision: the spelling says what is.
+    let respelt = |price, qty, with_digits| {
+        let (bids, asks) = (spelt(&bids, price, qty), spelt(&asks, price, qty));
+        let digits = Digits { price_scale: price, qty_scale: qty, bids: &bids.places, asks: &asks.places };
+        let digits = Some(digits).filter(|_| with_digits);
+        let update = Update { checksum: Some(3_310_070_434), digits, ..message(&bids.levels, &asks.levels) };
+        let mut book = Book::new(rules);
+        let loaded = book.snapshot(now(), 1, &update);
+        // A message without rows is compared as the ones before it were spelt.
+        (loaded, book.apply(now(), &Update { checksum: Some(3_310_070_434), ..message(&[], &[]) }))
+    };
+    assert_eq!(respelt(scale(9), scale(11), true), (Outcome::Applied, Outcome::Applied));
+    assert_eq!(respelt(scale(1), scale(8), true), (Outcome::Applied, Outcome::Applied));
+    assert!(matches!(respelt(scale(9), scale(11), false).0, Outcome::Desync(_)));
+}
+
+#[test]
+fn a_checksum_over_wider_text_than_the_scale_has_its_zeros() {
+    let rules = Rules { checksum: Checksum::Crc32Fixed { levels: 10 }, ..plain() };
+    let bids = spelt(&[("35280.50000", "1.00000000")], scale(1), scale(0));
+    let digits =
+        Digits { price_scale: scale(1), qty_scale: scale(0), bids: &bids.places, asks: &bids.places[..0] };
+    let crc = crc32fast::hash(b"3528050000100000000");
+    let update = Update { checksum: Some(crc), digits: Some(digits), ..message(&bids.levels, &[]) };
+    assert_eq!(Book::new(rules).snapshot(now(), 1, &update), Outcome::Applied);
 }
 
 #[test]

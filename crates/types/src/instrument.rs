@@ -1,6 +1,7 @@
 //! What is traded, and in which units. Versioned, because venues change tick sizes while we watch.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::{Fixed, Price, Qty, Scale, Symbol};
 
@@ -37,6 +38,9 @@ pub enum Status {
 pub struct Instrument {
     /// The venue's own spelling.
     pub venue_symbol: String,
+    /// Other names the venue has for it, the one its requests want first.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub aliases: Vec<String>,
     /// The one spelling we print.
     pub symbol: Symbol,
     /// Spot, perpetual or dated.

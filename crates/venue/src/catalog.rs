@@ -13,6 +13,7 @@ pub struct MarketId(pub u32);
 pub struct Catalog {
     instruments: Vec<Instrument>,
     by_venue_symbol: BTreeMap<String, MarketId>,
+    by_alias: BTreeMap<String, MarketId>,
 }
 
 impl Catalog {
@@ -31,6 +32,7 @@ impl Catalog {
             }
             instrument.version += 1;
             *known = instrument;
+            self.index_aliases(id);
             return (id, true);
         }
         let id = MarketId(
@@ -39,12 +41,20 @@ impl Catalog {
         instrument.version = 1;
         self.by_venue_symbol.insert(instrument.venue_symbol.clone(), id);
         self.instruments.push(instrument);
+        self.index_aliases(id);
         (id, true)
     }
 
-    /// An instrument by the venue's spelling.
-    pub fn find(&self, venue_symbol: &str) -> Option<(MarketId, &Instrument)> {
-        let id = *self.by_venue_symbol.get(venue_symbol)?;
+    /// A name of an instrument's own goes before another's alias, and the first alias before a later one.
+    fn index_aliases(&mut self, id: MarketId) {
+        for alias in &self.instruments[id.0 as usize].aliases {
+            self.by_alias.entry(alias.clone()).or_insert(id);
+        }
+    }
+
+    /// An instrument by any of the venue's names for it.
+    pub fn find(&self, name: &str) -> Option<(MarketId, &Instrument)> {
+        let id = *self.by_venue_symbol.get(name).or_else(|| self.by_alias.get(name))?;
         Some((id, &self.instruments[id.0 as usize]))
     }
 

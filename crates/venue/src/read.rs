@@ -27,9 +27,14 @@ pub fn split_pair<'a>(name: &'a str, quotes: &[&str]) -> Option<(&'a str, &'a st
 
 /// An instrument of which nothing is known but its name; all numbers count whole units.
 pub fn bare_terms(venue_symbol: &str, symbol: Symbol, inverse: bool) -> Instrument {
-    let kind = if symbol.settle().is_some() { Kind::Perpetual } else { Kind::Spot };
+    let kind = match symbol.as_str().split_once(':') {
+        None => Kind::Spot,
+        Some((_, contract)) if contract.contains('-') => Kind::Future,
+        Some(_) => Kind::Perpetual,
+    };
     Instrument {
         venue_symbol: venue_symbol.to_owned(),
+        aliases: Vec::new(),
         symbol,
         kind,
         price_scale: Scale::ZERO,

@@ -18,6 +18,7 @@ fn number(text: &str) -> Fixed {
 fn instrument() -> Instrument {
     Instrument {
         venue_symbol: "BTCUSDT".to_owned(),
+        aliases: Vec::new(),
         symbol: Symbol::spot("BTC", "USDT").expect("a symbol"),
         kind: Kind::Spot,
         price_scale: scale(1),

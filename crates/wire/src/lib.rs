@@ -35,6 +35,8 @@ pub mod doex;
 pub mod duedex;
 mod error;
 mod int;
+#[cfg(feature = "kraken")]
+pub mod kraken;
 mod num;
 pub mod scan;
 mod text;

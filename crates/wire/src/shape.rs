@@ -52,10 +52,14 @@ macro_rules! words {
 /// Declares objects as a venue spells them, in the order it writes their fields.
 ///
 /// `field?: T` is an `Option<T>`: read from a value, from `null` or from nothing, and left out when it is nothing.
-/// A number is nothing as `""` too, and a whole number (`u64`, `i64`) may come as its text. Fields are camel case unless an attribute says otherwise.
+/// A number is nothing as `""` too, and a whole number (`u64`, `i64`) may come as its text. Fields are
+/// camel case, or snake case under `#![snake_case]`, unless an attribute says otherwise.
 macro_rules! shapes {
+    (#![snake_case] $($(#[$meta:meta])* $name:ident { $($fields:tt)* })+) => {
+        $(shapes! { @fields ["snake_case" $(#[$meta])* $name] [] $($fields)* })+
+    };
     ($($(#[$meta:meta])* $name:ident { $($fields:tt)* })+) => {
-        $(shapes! { @fields [$(#[$meta])* $name] [] $($fields)* })+
+        $(shapes! { @fields ["camelCase" $(#[$meta])* $name] [] $($fields)* })+
     };
     (@fields $head:tt [$($done:tt)*] $(#[$meta:meta])* $field:ident?: Num<'a>, $($rest:tt)*) => {
         shapes! { @fields $head [$($done)*
@@ -102,10 +106,10 @@ macro_rules! shapes {
     (@fields $head:tt [$($done:tt)*] $(#[$meta:meta])* $field:ident: $type:ty, $($rest:tt)*) => {
         shapes! { @fields $head [$($done)* $(#[$meta])* pub $field: $type,] $($rest)* }
     };
-    (@fields [$(#[$meta:meta])* $name:ident] [$($fields:tt)*]) => {
+    (@fields [$case:literal $(#[$meta:meta])* $name:ident] [$($fields:tt)*]) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+        #[serde(rename_all = $case, bound(deserialize = "'de: 'a"))]
         pub struct $name<'a> { $($fields)* }
     };
 }

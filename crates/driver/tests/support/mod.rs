@@ -220,6 +220,7 @@ impl Venue for Tiny {
         }
         out.instruments.push(Instrument {
             venue_symbol: "BTCUSDT".into(),
+            aliases: Vec::new(),
             symbol: Symbol::spot("BTC", "USDT").unwrap(),
             kind: Kind::Spot,
             price_scale: scale(),

@@ -183,6 +183,7 @@ fn spells(text: &str, instrument: &Instrument) -> bool {
     let pair = || format!("{}{}", symbol.base(), symbol.quote());
     text.eq_ignore_ascii_case(symbol.as_str())
         || text.eq_ignore_ascii_case(&instrument.venue_symbol)
+        || instrument.aliases.iter().any(|alias| text.eq_ignore_ascii_case(alias))
         || (!text.contains('/') && plain(text) == plain(&pair()))
 }
 

@@ -443,6 +443,7 @@ fn instrument(row: &Stored<'_>) -> Result<InstrumentSeen, SinkError> {
         venue,
         terms: Instrument {
             venue_symbol: row.get(2)?,
+            aliases: Vec::new(),
             symbol,
             kind: match text(row, 3)? {
                 "spot" => Kind::Spot,

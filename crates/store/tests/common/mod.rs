@@ -112,6 +112,7 @@ pub(crate) fn instrument(tick: i64, arrived: i64) -> InstrumentSeen {
         venue: "doex".into(),
         terms: Instrument {
             venue_symbol: "BTCUSDT".into(),
+            aliases: Vec::new(),
             symbol: "BTC/USDT".parse().expect("a symbol"),
             kind: Kind::Spot,
             price_scale: scale(2),

@@ -65,6 +65,7 @@ pub(crate) fn instrument(json: &str, product: usize) -> Result<Option<Instrument
     let contract_size = terms.contract_size.as_ref().filter(|_| kind == Kind::Perpetual);
     Ok(Some(Instrument {
         venue_symbol: name.to_owned(),
+        aliases: Vec::new(),
         symbol,
         kind,
         price_scale: tick.scale,

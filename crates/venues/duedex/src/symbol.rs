@@ -38,6 +38,7 @@ pub(crate) fn instrument(json: &str) -> Result<Instrument, TermsError> {
     let tick = terms.tick_size.parse_scaled(price_scale).map_err(number("tickSize"))?;
     Ok(Instrument {
         venue_symbol: name.to_owned(),
+        aliases: Vec::new(),
         symbol: Symbol::perpetual(
             &terms.base_currency_symbol,
             &terms.quote_currency_symbol,
