@@ -31,19 +31,23 @@ pub(crate) struct Options {
     pub(crate) seed: Option<u64>,
 }
 
-/// Packages whose tests grow with `VENUEKIT_CASES`; the seeds are the simulation's own below.
-const PROPERTIES: [&str; 9] =
-    ["types", "wire", "sign", "book", "session", "doex", "duedex", "sim", "testkit"];
-/// The same, a case of which writes to a database: a tenth of the cases.
-const STORED: [&str; 1] = ["store"];
+/// Packages whose tests grow with [`CASES`]; the seeds are the simulation's own below.
+const PROPERTIES: [&str; 8] = ["wire", "sign", "book", "session", "doex", "duedex", "sim", "testkit"];
+/// The same of numbers alone, a case of which is quick: ten times the cases.
+const NUMBERS: [&str; 2] = ["types", "venue"];
+/// The same, a case of which writes to a database or asks another program: a tenth of the cases.
+const SLOW: [&str; 2] = ["store", "account"];
+/// What sets the number of cases: for properties of the usual kind, and for those with a loop of their own.
+const CASES: [&str; 2] = ["PROPTEST_CASES", "VENUEKIT_CASES"];
 
 /// Runs the properties, the model of interleavings, then the session against the simulator, which prints a failing
 /// seed and how to repeat it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut simulation = simulation(options);
     if options.venue.is_none() && options.seed.is_none() {
+        properties(&NUMBERS, options.cases.saturating_mul(10))?;
         properties(&PROPERTIES, options.cases)?;
-        properties(&STORED, options.cases / 10)?;
+        properties(&SLOW, options.cases / 10)?;
         // Two minutes by itself, which whoever counts minutes does not have.
         if options.minutes.is_none() {
             run::pass_through(&mut interleavings())?;
@@ -58,9 +62,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ]))?;
     within(&mut simulation, options.minutes)?;
     if options.venue.is_none() && options.seed.is_none() {
-        for what in ["orders", "requests"] {
+        for what in ["crowd", "orders", "requests"] {
             let mut command = run::cargo(&PROVE);
-            // A seed places about a hundred orders: a tenth of the seeds are ten thousand at both venues together.
+            // A seed follows two hundred markets or places about a hundred orders: a tenth of the seeds are as much work.
             command.args(["--what", what, "--seeds", &(options.seeds / 10).max(1).to_string()]);
             within(&mut command, options.minutes)?;
         }
@@ -74,7 +78,7 @@ const PROVE: [&str; 5] = ["run", "--release", "--package=venuekit-testkit", "--e
 fn properties(packages: &[&str], cases: u64) -> Result<()> {
     let mut tests = run::cargo(&["test", "--release"]);
     tests.args(packages.iter().map(|name| format!("--package=venuekit-{name}")));
-    tests.env("VENUEKIT_CASES", cases.to_string());
+    tests.envs(CASES.map(|name| (name, cases.to_string())));
     run::pass_through(&mut tests)
 }
 

@@ -78,7 +78,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
         fn multiplies_as_division_divides(
             price in 0..=i64::MAX, step in prop_oneof![1..=u64::MAX, 1_u64..1_000_000, (0_u32..64).prop_map(|n| 1 << n)],

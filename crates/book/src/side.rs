@@ -446,7 +446,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
         /// Row by row or all at once: the same side.
         #[test]
         fn setting_each_row_equals_loading_all(

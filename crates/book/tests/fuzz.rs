@@ -14,7 +14,6 @@ fn the_corpus_of_the_engine() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn letters_from_a_seed(data in prop::collection::vec(any::<u8>(), 0..120)) {
         target::engine(&data);

@@ -37,8 +37,8 @@ pub(crate) struct Rule {
     pub(crate) rules: Rules,
     pub(crate) start: Start,
     pub(crate) resync: Resync,
-    /// Silence after which it is probed; nothing when it may rightly stay silent.
-    pub(crate) deadline: Option<Duration>,
+    /// The usual gap between messages as the venue's tables tell it; nothing when it may rightly stay silent.
+    pub(crate) usual_gap: Option<Duration>,
     /// Levels a side that a snapshot can be asked for, cheapest first.
     pub(crate) rest_depths: Vec<u32>,
     pub(crate) ids: RowIds,
@@ -62,13 +62,12 @@ impl Rule {
                     Start::Snapshot
                 }
             };
-            let deadline = Some(data_deadline(book.usual_gap));
             let rest_depths = book.rest_depths.clone();
             return Some(Rule {
                 rules,
                 start,
                 resync: book.resync,
-                deadline,
+                usual_gap: Some(book.usual_gap),
                 rest_depths,
                 ids: RowIds::Opaque,
             });
@@ -91,7 +90,7 @@ impl Rule {
             rules: Rules { limits, ..Rules::new(channel.linkage) },
             start,
             resync: channel.resync,
-            deadline: channel.usual_gap.map(data_deadline),
+            usual_gap: channel.usual_gap,
             rest_depths: Vec::new(),
             ids: channel.ids,
         })
@@ -114,11 +113,6 @@ pub(crate) fn snapshot_depth(depths: &[u32], levels: u32) -> u32 {
     let most = depths.last().copied().unwrap_or_default();
     let room = levels.saturating_add(levels / 4).saturating_add(1);
     depths.iter().copied().find(|depth| *depth > room).unwrap_or(most)
-}
-
-/// Liveness is data per channel: 20 usual gaps, within 10 to 30 seconds.
-fn data_deadline(usual_gap: Duration) -> Duration {
-    usual_gap.saturating_mul(20).clamp(Duration::from_secs(10), Duration::from_secs(30))
 }
 
 /// Where a subscription stands on its connection.
@@ -240,8 +234,8 @@ pub(crate) struct OpenGap {
 /// What a probe of a quiet stream waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probe {
-    /// The answer.
-    Asked,
+    /// The answer, to this request or to a subscription.
+    Asked(Option<RequestId>),
     /// The stream itself, which the venue says has passed this number.
     Behind(u64),
 }
@@ -273,6 +267,8 @@ pub(crate) struct Stream {
     pub(crate) strikes: u8,
     pub(crate) last_data: Mono,
     pub(crate) last_data_wall: UnixNanos,
+    /// The running mean of the gaps between its messages, in nanoseconds: it begins as the tables say.
+    pub(crate) mean_gap: u64,
     pub(crate) live_since: Option<Mono>,
     pub(crate) probe: Option<Probe>,
     /// Times it was found silent without any data since.
@@ -292,6 +288,7 @@ impl Stream {
     pub(crate) fn new(info: StreamInfo, line: LineId, rule: Rule, limits: &Limits) -> Stream {
         let topic = Topic { channel: info.channel, market: info.market };
         let trades = Trades::new(rule.ids, limits.trade_holes);
+        let mean_gap = rule.usual_gap.map_or(0, |gap| u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX));
         Stream {
             info,
             topic,
@@ -312,6 +309,7 @@ impl Stream {
             strikes: 0,
             last_data: Mono(0),
             last_data_wall: UnixNanos(0),
+            mean_gap,
             live_since: None,
             probe: None,
             silences: 0,
@@ -323,6 +321,21 @@ impl Stream {
             rows: Rows::default(),
             stats: Stats::default(),
         }
+    }
+
+    /// Its data came, or the venue says that there was none.
+    pub(crate) fn heard(&mut self, now: Mono) {
+        let gap = now.0.saturating_sub(self.last_data.0);
+        self.mean_gap = self.mean_gap - self.mean_gap / 8 + gap / 8;
+        self.last_data = now;
+    }
+
+    /// Silence after which it is probed: 20 of its gaps, within 10 to 30 seconds; nothing when it may rightly stay
+    /// silent. A quiet market is left in peace, or hundreds of them would spend the budget on questions.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.rule.usual_gap?;
+        let span = Duration::from_nanos(self.mean_gap.saturating_mul(20));
+        Some(span.clamp(Duration::from_secs(10), Duration::from_secs(30)))
     }
 
     pub(crate) fn is_book(&self) -> bool {

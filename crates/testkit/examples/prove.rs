@@ -3,6 +3,7 @@
 //! `cargo run --release -p venuekit-testkit --example prove -- --seeds 2000 [--venue doex] [--seed 7] [--log]`
 //!
 //! `--what orders` places [`INTENTS`] orders a seed over a link that loses answers, with kills of the process;
+//! `--what crowd` follows two hundred markets a venue instead of the few there are;
 //! `--what requests` floods an hour of virtual time with polls and lets clocks jump.
 //!
 //! Prints one line per venue; exits 1 at the first run that was not clean, with its seed and the command that repeats
@@ -44,10 +45,12 @@ fn args() -> Result<Args, String> {
             "--seeds" => args.seeds = number()?,
             "--seed" => args.seed = Some(number()?),
             "--venue" => args.venue = Some(value),
-            "--what" if ["books", "orders", "requests"].contains(&value.as_str()) => args.what = value,
+            "--what" if ["books", "crowd", "orders", "requests"].contains(&value.as_str()) => {
+                args.what = value
+            }
             _ => {
                 return Err(format!(
-                    "{word}: use --what books|orders|requests, --seeds N, --venue NAME, --seed S, --log"
+                    "{word}: use --what books|crowd|orders|requests, --seeds N, --venue NAME, --seed S, --log"
                 ));
             }
         }
@@ -64,7 +67,8 @@ fn main() -> ExitCode {
         }
     };
     let mut clean = true;
-    for (name, subject) in common::subjects() {
+    let subjects = if args.what == "crowd" { common::crowds() } else { common::subjects() };
+    for (name, subject) in subjects {
         if args.venue.as_deref().is_some_and(|venue| venue != name) {
             continue;
         }
@@ -79,13 +83,13 @@ fn main() -> ExitCode {
         match args.what.as_str() {
             "orders" => clean &= prove_orders(name, &subject, seeds, &repeat),
             "requests" => clean &= prove_requests(name, &subject, seeds, &repeat),
-            _ => clean &= prove_books(name, &subject, seeds, args.log),
+            _ => clean &= prove_books(name, &subject, seeds, args.log, &repeat),
         }
     }
     if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn prove_books(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, log: bool) -> bool {
+fn prove_books(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, log: bool, repeat: &str) -> bool {
     let mut clean = true;
     let (mut compared, mut forgotten, mut gaps, mut healed, mut frames) = (0, 0, 0, 0, 0);
     let (mut trades, mut runs) = (0, 0);
@@ -108,7 +112,7 @@ fn prove_books(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, log: 
         // Some seeds run twice: the same seed must give the same trace.
         let same = seed % 50 != 0 || scenario::run(subject, seed, false).trace == outcome.trace;
         if !outcome.is_clean() || !same {
-            report(name, seed, &outcome, same);
+            report(name, seed, &outcome, same, repeat);
             clean = false;
             break;
         }
@@ -175,7 +179,7 @@ fn prove_requests(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, re
     clean
 }
 
-fn report(name: &str, seed: u64, outcome: &Outcome, same: bool) {
+fn report(name: &str, seed: u64, outcome: &Outcome, same: bool, repeat: &str) {
     println!("{name}: SEED={seed} FAILED");
     if !same {
         println!("  two runs of this seed differ");
@@ -187,7 +191,5 @@ fn report(name: &str, seed: u64, outcome: &Outcome, same: bool) {
         println!("  not healed: {text}");
     }
     println!("  faults: {:?}", outcome.faults);
-    println!(
-        "  repeat: cargo run --release -p venuekit-testkit --example prove -- --venue {name} --seed {seed}"
-    );
+    println!("  repeat: {repeat} {seed}");
 }

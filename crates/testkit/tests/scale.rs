@@ -9,76 +9,19 @@ use std::time::Duration;
 use venuekit_book::State;
 use venuekit_session::{Config, Emission, Event, Session, StreamId, Want};
 use venuekit_sim::faults::{Command, Fault, FaultPlan, Target};
-use venuekit_sim::market::{self, Contract, Spec};
-use venuekit_sim::venue::{VenueConfig, VenueSim};
-use venuekit_sim::wallets::Account;
-use venuekit_sim::world::{Numbering, WorldConfig};
-use venuekit_sim::{Doex, DoexLimits, Duedex, DuedexLimits, Keys};
-use venuekit_testkit::scenario::unhealed;
+use venuekit_sim::venue::VenueSim;
+use venuekit_testkit::scenario::{SimSeed, unhealed};
 use venuekit_testkit::{Rig, Tweaked, Watch};
 use venuekit_types::{Mono, Now};
 use venuekit_venue::{Channel, Venue};
 
 const SEED: u64 = 5;
 
-/// A market like `like` under another name.
-fn another(like: &Spec, number: usize) -> Spec {
-    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-    let base = leak(format!("T{number:03}"));
-    let spot = like.contract.is_none();
-    Spec {
-        native: leak(format!("{base}{}", like.quote)),
-        symbol: leak(if spot {
-            format!("{base}/{}", like.quote)
-        } else {
-            format!("{base}/{0}:{0}", like.quote)
-        }),
-        base,
-        contract: like.contract.as_ref().map(|c| Contract {
-            position: market::Asset { code: base, name: base, places: c.position.places },
-            settle: market::Asset { code: c.settle.code, name: c.settle.name, places: c.settle.places },
-            ..*c
-        }),
-        ..*like
-    }
-}
-
+/// A venue of so many markets, in peace.
 fn simulate(venue: &'static str, markets: usize) -> VenueSim {
     let start = Rig::<VenueSim>::epoch();
-    let keys = Keys::from_seed(SEED);
-    let (like, credentials) =
-        if venue == "doex" { (&market::DOEX[2], keys.doex) } else { (&market::DUEDEX[1], keys.duedex) };
-    let specs: &'static [Spec] =
-        Box::leak((0..markets).map(|number| another(like, number)).collect::<Vec<_>>().into_boxed_slice());
-    let world = WorldConfig {
-        venue,
-        specs,
-        numbering: if venue == "doex" { Numbering::PerChange } else { Numbering::PerMessage },
-        funding_hour: 0,
-        funding_hours: 8,
-        seed: SEED,
-        start,
-        rate: 400,
-        history: 0,
-        truth_every: 0,
-        run: "scale".into(),
-    };
-    let config = VenueConfig {
-        world,
-        faults: FaultPlan::default(),
-        credentials,
-        keys: Vec::new(),
-        account: Account::new(1, specs),
-        script: true,
-        lead: None,
-    };
-    VenueSim::new(config, |world, user, start| {
-        if venue == "doex" {
-            Box::new(Doex::new(world, user, start, DoexLimits::default(), "scale".into()))
-        } else {
-            Box::new(Duedex::new(world, user, start, DuedexLimits::default(), "scale".into()))
-        }
-    })
+    let faults = FaultPlan::default();
+    common::crowd(venue, markets, SimSeed { seed: SEED, start, rate: 400, history: 0, faults })
 }
 
 /// How long each book was not live, and how often the venue said that we ask too much.
@@ -156,6 +99,30 @@ fn two_hundred_books_of_doex_heal_at_once_within_the_budget() {
     assert!(longest <= Duration::from_secs(15), "SEED={SEED}: {median:?} {longest:?}");
     let (_, one) = break_all(Arc::new(venuekit_doex::Doex::default()), "doex", 1);
     assert!(one <= Duration::from_secs(2), "SEED={SEED}: {one:?}");
+}
+
+/// B3: two hundred markets of which each moves once in a minute and more. That they are quiet is asked and answered
+/// within the budget, so that no book goes stale for nothing.
+fn quiet(venue: Arc<dyn Venue>, name: &'static str) {
+    let config = Config { wants: vec![Want::new("*", Channel::Book)], seed: SEED, ..Config::default() };
+    let session = Session::new(venue, config).expect("books can be asked for");
+    let mut rig = Rig::new(session, simulate(name, 200), Rig::<VenueSim>::epoch(), SEED);
+    let up = rig.run_until(Duration::from_secs(150), &mut (), |rig| {
+        rig.session.streams().count() == 200 && unhealed(rig).is_empty()
+    });
+    assert!(up, "SEED={SEED}: never wholly live");
+    let now = rig.now();
+    rig.front.set_rate(now, 2);
+    let mut healing = Healing::default();
+    rig.run_for(Duration::from_secs(1_200), &mut healing);
+    let broke = healing.took.len() + healing.broke.len();
+    assert_eq!((broke, healing.limited), (0, 0), "SEED={SEED}: books that broke, complaints of the venue");
+}
+
+#[test]
+fn two_hundred_quiet_books_stay_live() {
+    quiet(Arc::new(venuekit_doex::Doex::default()), "doex");
+    quiet(Arc::new(venuekit_duedex::DueDex::new()), "duedex");
 }
 
 /// S2: fifty connections, a server that is away for ten minutes, then one that flaps every three seconds.

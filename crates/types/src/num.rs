@@ -494,7 +494,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
         /// B6: parse, print, parse is the identity at every scale.
         #[test]
         fn text_round_trips(value in any::<i64>(), digits in 0u8..=18) {

@@ -14,7 +14,6 @@ fn the_corpus_of_decimals() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn decimals_from_a_seed(scale in 0_u8..19, text in "[-+]?[0-9]{0,24}(\\.[0-9]{0,24})?([eE][-+]?[0-9]{1,3})?") {
         let mut data = vec![scale];

@@ -211,8 +211,6 @@ fn fine(value: Fixed) -> i128 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
     /// O2: what is rounded stands on the grid, less than one increment away, and on the side that was named.
     #[test]
     fn rounding_names_its_side(

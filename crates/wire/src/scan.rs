@@ -280,7 +280,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(500))]
         #[test]
         fn agrees_with_serde_json(text in side()) {
             let found = rows(&text).expect("valid");

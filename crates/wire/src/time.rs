@@ -223,7 +223,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
         /// Another implementation of the calendar agrees, in both directions and over the whole range.
         #[test]
         fn agrees_with_jiff(value in any::<i64>()) {

@@ -260,7 +260,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
         /// What the fast path takes whole, the tolerant path reads the same; and it takes every plain array.
         #[test]
         fn agrees_with_the_tolerant_path(

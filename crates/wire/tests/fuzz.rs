@@ -17,7 +17,6 @@ fn the_corpus_of_frames() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn frames_from_a_seed(
         rows in prop::collection::vec(("\"?[0-9]{1,18}(\\.[0-9]{1,6})?\"?", "\"?[0-9]{0,18}(\\.[0-9]{0,6})?\"?"), 0..5),

@@ -6,7 +6,7 @@ use venuekit_types::{Instrument, Mono, Now};
 use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, Lane, MarketId, Retry, Row};
 
 use super::Session;
-use crate::io::{CloseReason, LineId, StreamId, Timer};
+use crate::io::{CloseReason, LineId, RequestId, StreamId, Timer};
 use crate::rest::{Job, Purpose};
 use crate::stream::{Start, Which, snapshot_depth};
 
@@ -64,22 +64,19 @@ impl Session {
         self.tell_state(id);
     }
 
-    pub(super) fn probe_depth(&mut self, _now: Now, id: StreamId) {
+    pub(super) fn probe_depth(&mut self, id: StreamId) -> Option<RequestId> {
         let s = self.stream(id);
         // The number is all that is looked at.
         let (product, levels) = (s.info.product, s.rule.rest_depths.first().copied().unwrap_or_default());
-        if let Some(market) = s.info.market {
-            let _ = self.request(product, Lane::Must, Ask::Depth { market, levels }, Purpose::ProbeDepth(id));
-        }
+        let market = s.info.market?;
+        self.request(product, Lane::Must, Ask::Depth { market, levels }, Purpose::ProbeDepth(id))
     }
 
-    pub(super) fn probe_trades(&mut self, _now: Now, id: StreamId) {
+    pub(super) fn probe_trades(&mut self, id: StreamId) -> Option<RequestId> {
         let s = self.stream(id);
         let (product, from) = (s.info.product, s.trades.last().map(|last| last.saturating_add(1)));
-        if let Some(market) = s.info.market {
-            let ask = Ask::Trades { market, from, limit: 1 };
-            let _ = self.request(product, Lane::Must, ask, Purpose::ProbeTrades(id));
-        }
+        let ask = Ask::Trades { market: s.info.market?, from, limit: 1 };
+        self.request(product, Lane::Must, ask, Purpose::ProbeTrades(id))
     }
 
     /// Whether a snapshot came full at a depth below the most, so that it may lack levels: it is asked for deeper.

@@ -9,9 +9,9 @@ use venuekit_venue::{
 
 use super::Session;
 use crate::event::{Event, TradeEvent};
-use crate::io::{ConnId, StreamId};
+use crate::io::{ConnId, StreamId, Timer};
 use crate::private::State as PrivateState;
-use crate::stream::{Start, Sub, Which};
+use crate::stream::{Probe, Start, Sub, Which};
 use crate::trades::Seen;
 
 impl Session {
@@ -73,9 +73,15 @@ impl Session {
         let Some(feed) = s.feed(which).filter(|feed| feed.listens()) else { return };
         let asked = feed.sub == Sub::Asked;
         if which == Which::Primary {
-            s.last_data = now.mono;
+            s.heard(now.mono);
             s.last_data_wall = now.wall;
             s.silences = 0;
+            if matches!(s.probe, Some(Probe::Asked(_))) {
+                // The stream speaks for itself, whatever becomes of the question.
+                s.probe = None;
+                self.timers.cancel(Timer::Probe(id));
+                self.watch(now, id);
+            }
         }
         if asked {
             self.proven_by_data(now, conn, id);

@@ -12,6 +12,8 @@ use crate::stream::{OpenGap, Probe, Start, Sub, Which};
 
 /// Attempts at a first state after which the connection is held to blame.
 const TRIES_PER_CONN: u32 = 4;
+/// Silence after which a stream counts as dead even if nobody could be asked.
+const PROBE_WITHIN: core::time::Duration = core::time::Duration::from_secs(60);
 /// Time live after which a stream's next loss is healed at once.
 const HEALTHY_AFTER: core::time::Duration = core::time::Duration::from_secs(5);
 
@@ -110,8 +112,8 @@ impl Session {
     }
 
     /// Starts the data deadline of a live stream.
-    fn watch(&mut self, now: Now, id: StreamId) {
-        if let Some(deadline) = self.stream(id).rule.deadline {
+    pub(super) fn watch(&mut self, now: Now, id: StreamId) {
+        if let Some(deadline) = self.stream(id).deadline() {
             self.timers.set(Timer::Data(id), now.mono.plus(deadline));
         }
     }
@@ -253,7 +255,7 @@ impl Session {
     pub(super) fn on_data_deadline(&mut self, now: Now, id: StreamId) {
         let within = self.limits.probe_within;
         let s = &mut self.streams[id.0 as usize];
-        let Some(deadline) = s.rule.deadline else { return };
+        let Some(deadline) = s.deadline() else { return };
         let due = s.last_data.plus(deadline);
         if now.mono < due {
             self.timers.set(Timer::Data(id), due);
@@ -261,9 +263,9 @@ impl Session {
         }
         let Some(feed) = s.primary.as_ref().filter(|feed| feed.is_live()) else { return };
         let conn = feed.conn;
-        match s.rule.start {
-            Start::Fetch => self.probe_depth(now, id),
-            Start::Backfill => self.probe_trades(now, id),
+        let request = match s.rule.start {
+            Start::Fetch => self.probe_depth(id),
+            Start::Backfill => self.probe_trades(id),
             Start::Snapshot => {
                 // Subscribing again yields the state: when it is the one we have, it is only quiet.
                 let repeats = self.spec(self.streams[id.0 as usize].info.product).subscribe.repeats;
@@ -274,14 +276,15 @@ impl Session {
                     conn.enqueue(Task::Subscribe(id));
                 }
                 self.pump(now, conn);
+                None
             }
             // Nothing can vouch for them.
             Start::FirstData | Start::State => {
                 self.silent(now, id);
                 return;
             }
-        }
-        self.stream(id).probe = Some(Probe::Asked);
+        };
+        self.stream(id).probe = Some(Probe::Asked(request));
         self.timers.set(Timer::Probe(id), now.mono.plus(within));
     }
 
@@ -289,7 +292,7 @@ impl Session {
     pub(super) fn probe_answered(&mut self, now: Now, id: StreamId) {
         let s = self.stream(id);
         if s.probe.take().is_some() {
-            s.last_data = now.mono;
+            s.heard(now.mono);
             self.timers.cancel(Timer::Probe(id));
             self.watch(now, id);
         }
@@ -305,13 +308,19 @@ impl Session {
 
     pub(super) fn on_probe_timeout(&mut self, now: Now, id: StreamId) {
         let s = self.stream(id);
-        let Some(probe) = s.probe.take() else { return };
+        let Some(probe) = s.probe else { return };
+        if self.probe_waits(now, id) {
+            self.timers.set(Timer::Probe(id), now.mono.plus(self.limits.probe_within));
+            return;
+        }
+        let s = self.stream(id);
+        s.probe = None;
         let ours = match s.rule.start {
             Start::Backfill => s.trades.last(),
             _ => s.primary.as_ref().and_then(|feed| feed.book.last_id()),
         };
         let caught_up = match probe {
-            Probe::Asked => false,
+            Probe::Asked(_) => false,
             Probe::Behind(theirs) => ours >= Some(theirs),
         };
         if caught_up {
@@ -321,10 +330,22 @@ impl Session {
         }
     }
 
+    /// Whether a probe has not left yet, for its budget or its turn: that says nothing of the stream, within a bound.
+    fn probe_waits(&self, now: Now, id: StreamId) -> bool {
+        let s = &self.streams[id.0 as usize];
+        let conn = s.primary.as_ref().and_then(|feed| self.conns.get(&feed.conn));
+        let waits = match s.probe {
+            Some(Probe::Asked(Some(request))) => self.rests.iter().any(|rest| rest.queues(request)),
+            Some(Probe::Asked(None)) => conn.is_some_and(|conn| conn.queue.contains(&Task::Subscribe(id))),
+            _ => false,
+        };
+        waits && now.mono.since(s.last_data) < PROBE_WITHIN
+    }
+
     /// A stream is dead on a live socket: it is asked for again, and the socket is given up when it is mute.
     fn silent(&mut self, now: Now, id: StreamId) {
         let s = self.stream(id);
-        let deadline = s.rule.deadline.unwrap_or_default();
+        let deadline = s.deadline().unwrap_or_default();
         s.silences += 1;
         let silences = s.silences;
         let Some(conn) = s.primary.as_ref().map(|feed| feed.conn) else { return };

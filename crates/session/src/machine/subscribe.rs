@@ -93,7 +93,7 @@ impl Session {
         let within = self.limits.live_within;
         let s = self.stream(id);
         let Some(which) = s.which(conn) else { return };
-        let waits = s.rule.start != Start::FirstData || s.rule.deadline.is_some();
+        let waits = s.rule.start != Start::FirstData || s.rule.usual_gap.is_some();
         let Some(feed) = s.feed(which) else { return };
         if !subscribe {
             feed.sub = Sub::Leaving;

@@ -230,7 +230,12 @@ impl Rest {
 
     /// Whether a request waits here or is under way.
     pub(crate) fn holds(&self, id: RequestId) -> bool {
-        self.has(id) || self.lanes.iter().flatten().any(|job| job.id == id)
+        self.has(id) || self.queues(id)
+    }
+
+    /// Whether a request waits here for its turn or its budget.
+    pub(crate) fn queues(&self, id: RequestId) -> bool {
+        self.lanes.iter().flatten().any(|job| job.id == id)
     }
 
     /// Whether a job was sent and not settled.

@@ -263,8 +263,6 @@ fn told<'a>(target: &'a str, name: &str) -> Option<&'a str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
     /// O2: what was rounded and checked reads from the wire as the very counts that were meant.
     #[test]
     fn the_wire_carries_the_same_numbers(

@@ -158,8 +158,6 @@ fn frame() -> impl Strategy<Value = &'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     /// Whatever is done to a frame, it is read or complained of, and rows stand in no event that is not data.
     #[test]
     fn spoilt_frames_are_survived(

@@ -284,8 +284,6 @@ fn a_secret_of_another_form_is_the_operators() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
     /// O2: what was rounded and checked reads from the wire as the very counts that were meant.
     #[test]
     fn the_wire_carries_the_same_numbers(

@@ -157,8 +157,6 @@ fn spoil(frame: &mut Vec<u8>, harm: &Harm) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     /// Whatever is done to a frame, it is read or complained of, once, and never with half of its rows.
     #[test]
     fn spoilt_frames_are_survived(
