@@ -4,6 +4,10 @@
 
 use std::collections::VecDeque;
 
+use venuekit_types::Side;
+
+use crate::world::Trade;
+
 /// The intervals kept, in milliseconds, ascending.
 pub const INTERVALS_MS: [i64; 7] = [60_000, 300_000, 900_000, 1_800_000, 3_600_000, 14_400_000, 86_400_000];
 
@@ -31,10 +35,16 @@ pub struct Candle {
     pub notional: i128,
     /// Number of trades.
     pub trades: u64,
+    /// The part of the quantity whose taker bought.
+    pub bought: i64,
+    /// The part of the notional whose taker bought.
+    pub bought_notional: i128,
+    /// The id of the last trade up to its end; 0 before the first.
+    pub last_id: u64,
 }
 
 impl Candle {
-    fn flat(open_ms: i64, price: i64) -> Candle {
+    fn flat(open_ms: i64, price: i64, last_id: u64) -> Candle {
         Candle {
             open_ms,
             open: price,
@@ -44,10 +54,19 @@ impl Candle {
             volume: 0,
             notional: 0,
             trades: 0,
+            bought: 0,
+            bought_notional: 0,
+            last_id,
         }
     }
 
-    fn add(&mut self, price: i64, qty: i64) {
+    /// The ids of its first and its last trade; nothing when there was none.
+    pub fn ids(&self) -> Option<(u64, u64)> {
+        (self.trades > 0).then(|| (self.last_id + 1 - self.trades, self.last_id))
+    }
+
+    fn add(&mut self, trade: &Trade) {
+        let Trade { price, qty, .. } = *trade;
         if self.trades == 0 && self.volume == 0 {
             (self.open, self.high, self.low) = (price, price, price);
         }
@@ -55,8 +74,14 @@ impl Candle {
         self.low = self.low.min(price);
         self.close = price;
         self.volume = self.volume.saturating_add(qty);
-        self.notional = self.notional.saturating_add(i128::from(price) * i128::from(qty));
+        let notional = i128::from(price) * i128::from(qty);
+        self.notional = self.notional.saturating_add(notional);
         self.trades += 1;
+        self.last_id = trade.id;
+        if trade.aggressor == Side::Buy {
+            self.bought = self.bought.saturating_add(qty);
+            self.bought_notional = self.bought_notional.saturating_add(notional);
+        }
     }
 }
 
@@ -70,7 +95,7 @@ impl Candles {
     /// Begins at an instant and a price.
     pub fn new(at_ms: i64, price: i64) -> Candles {
         let series = INTERVALS_MS
-            .map(|interval| VecDeque::from([Candle::flat(at_ms - at_ms.rem_euclid(interval), price)]));
+            .map(|interval| VecDeque::from([Candle::flat(at_ms - at_ms.rem_euclid(interval), price, 0)]));
         Candles { series }
     }
 
@@ -84,7 +109,7 @@ impl Candles {
             let span = i64::try_from(keep).expect("a small constant") * interval;
             let mut open_ms = (last.open_ms + interval).max(current - span);
             while open_ms <= current {
-                series.push_back(Candle::flat(open_ms, last.close));
+                series.push_back(Candle::flat(open_ms, last.close, last.last_id));
                 open_ms += interval;
             }
             while series.len() > keep {
@@ -94,10 +119,10 @@ impl Candles {
     }
 
     /// Counts a trade in.
-    pub fn trade(&mut self, at_ms: i64, price: i64, qty: i64) {
-        self.roll(at_ms);
+    pub fn trade(&mut self, trade: &Trade) {
+        self.roll(trade.at_ms);
         for series in &mut self.series {
-            series.back_mut().expect("a series is never empty").add(price, qty);
+            series.back_mut().expect("a series is never empty").add(trade);
         }
     }
 
@@ -111,7 +136,7 @@ impl Candles {
         let minutes = &self.series[0];
         let last = minutes.back().expect("a series is never empty");
         let from = last.open_ms - 86_400_000;
-        let mut day = Candle::flat(from, last.close);
+        let mut day = Candle::flat(from, last.close, last.last_id);
         let mut seen = false;
         for minute in minutes.iter().filter(|minute| minute.open_ms > from) {
             if !seen {
@@ -124,6 +149,8 @@ impl Candles {
             day.volume = day.volume.saturating_add(minute.volume);
             day.notional = day.notional.saturating_add(minute.notional);
             day.trades += minute.trades;
+            day.bought = day.bought.saturating_add(minute.bought);
+            day.bought_notional = day.bought_notional.saturating_add(minute.bought_notional);
         }
         day
     }
@@ -132,13 +159,20 @@ impl Candles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::TickDirection;
+
+    /// A trade whose quantity is its id too.
+    fn trade(at_ms: i64, price: i64, qty: i64) -> Trade {
+        let id = qty.unsigned_abs();
+        Trade { id, price, qty, aggressor: Side::Buy, direction: TickDirection::Plus, at_ms }
+    }
 
     #[test]
     fn candles_follow_each_other() {
         let mut candles = Candles::new(60_500, 100);
-        candles.trade(61_000, 103, 2);
-        candles.trade(62_000, 99, 1);
-        candles.trade(185_000, 120, 5);
+        candles.trade(&trade(61_000, 103, 2));
+        candles.trade(&trade(62_000, 99, 1));
+        candles.trade(&trade(185_000, 120, 5));
         let minutes: Vec<Candle> = candles.of(60_000).expect("kept").iter().copied().collect();
         let shape: Vec<_> =
             minutes.iter().map(|c| (c.open_ms, c.open, c.high, c.low, c.close, c.volume)).collect();
@@ -158,8 +192,8 @@ mod tests {
     #[test]
     fn the_day_slides_and_a_jump_costs_no_more_than_what_is_kept() {
         let mut candles = Candles::new(0, 100);
-        candles.trade(1000, 500, 1);
-        candles.trade(2000, 100, 1);
+        candles.trade(&trade(1000, 500, 1));
+        candles.trade(&trade(2000, 100, 1));
         candles.roll(86_399_999);
         assert_eq!((candles.day().high, candles.day().volume), (500, 2));
         candles.roll(86_400_000);

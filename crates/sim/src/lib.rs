@@ -26,6 +26,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod binance;
 pub mod candles;
 mod doex;
 mod duedex;
@@ -45,6 +46,7 @@ pub mod venue;
 pub mod wallets;
 pub mod world;
 
+pub use binance::{Binance, BinanceLimits, ProductLimits};
 pub use doex::{Doex, DoexLimits};
 pub use duedex::{Duedex, DuedexLimits};
 pub use faults::{Command, Fault, FaultLog, FaultPlan, FaultRecord, Target};

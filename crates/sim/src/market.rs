@@ -7,6 +7,8 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 use venuekit_types::{Kind, Scale, Side};
 
+pub use crate::binance::MARKETS as BINANCE;
+
 /// The terms of one market.
 #[derive(Debug)]
 pub struct Spec {
@@ -454,7 +456,7 @@ mod tests {
 
     #[test]
     fn every_table_number_is_one_and_every_open_is_on_the_grid() {
-        for spec in DOEX.iter().chain(&DUEDEX) {
+        for spec in DOEX.iter().chain(&DUEDEX).chain(&BINANCE) {
             spec.fee_rate(true);
             spec.fee_rate(false);
             assert_eq!(spec.open % spec.tick, 0, "{}", spec.symbol);

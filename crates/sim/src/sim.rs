@@ -1,4 +1,4 @@
-//! Both venues together: what a seed, a start and a rate become.
+//! All venues together: what a seed, a start and a rate become.
 
 use fastrand::Rng;
 use rust_decimal::Decimal;
@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use venuekit_sign::Credentials;
 use venuekit_types::{Mono, Now};
 
+use crate::binance::{self, Binance, BinanceLimits};
 use crate::doex::{Doex, DoexLimits};
 use crate::duedex::{Duedex, DuedexLimits};
 use crate::engine::Owner;
@@ -27,6 +28,8 @@ pub struct Keys {
     pub doex: Credentials,
     /// For DueDEX, its secret in base64.
     pub duedex: Credentials,
+    /// For Binance.
+    pub binance: Credentials,
 }
 
 impl Keys {
@@ -40,7 +43,9 @@ impl Keys {
         // 43 characters of the alphabet and one pad are 32 bytes; the last must end in two zero bits.
         let last = ["A", "E", "I", "M", "Q", "U", "Y", "c"][rng.usize(..8)];
         let body: String = (0..42).map(|_| rng.alphanumeric()).collect();
-        Keys { doex, duedex: Credentials::new(key, format!("{body}{last}=")) }
+        let duedex = Credentials::new(key, format!("{body}{last}="));
+        let mut text = |len: usize| -> String { (0..len).map(|_| rng.alphanumeric()).collect() };
+        Keys { doex, duedex, binance: Credentials::new(text(64), text(64)) }
     }
 }
 
@@ -57,6 +62,8 @@ pub struct SimConfig {
     pub doex_faults: FaultPlan,
     /// What goes wrong at DueDEX.
     pub duedex_faults: FaultPlan,
+    /// What goes wrong at Binance.
+    pub binance_faults: FaultPlan,
     /// What opens the demo accounts, to read and to trade.
     pub keys: Keys,
     /// Further keys of the demo accounts, each with its venue.
@@ -71,6 +78,8 @@ pub struct SimConfig {
     pub doex_limits: DoexLimits,
     /// DueDEX's limits.
     pub duedex_limits: DuedexLimits,
+    /// Binance's limits.
+    pub binance_limits: BinanceLimits,
 }
 
 impl SimConfig {
@@ -82,6 +91,7 @@ impl SimConfig {
             rate: RATE,
             doex_faults: FaultPlan::default(),
             duedex_faults: FaultPlan::default(),
+            binance_faults: FaultPlan::default(),
             keys: Keys::from_seed(seed),
             more_keys: Vec::new(),
             script: true,
@@ -89,13 +99,15 @@ impl SimConfig {
             truth_every: 0,
             doex_limits: DoexLimits::default(),
             duedex_limits: DuedexLimits::default(),
+            binance_limits: BinanceLimits::default(),
         }
     }
 
-    /// The same plan for both venues, each with dice of its own.
+    /// The same plan for all venues, each with dice of its own.
     pub fn with_faults(mut self, plan: &FaultPlan) -> SimConfig {
         self.doex_faults = plan.clone();
         self.duedex_faults = FaultPlan { seed: plan.seed ^ 0xd0e, ..plan.clone() };
+        self.binance_faults = FaultPlan { seed: plan.seed ^ 0xb1a, ..plan.clone() };
         self
     }
 
@@ -119,7 +131,11 @@ impl SimConfig {
         WorldConfig {
             venue,
             specs,
-            numbering: if venue == "doex" { Numbering::PerChange } else { Numbering::PerMessage },
+            numbering: match venue {
+                "doex" => Numbering::PerChange,
+                "binance" => Numbering::Shared,
+                _ => Numbering::PerMessage,
+            },
             funding_hour: if venue == "duedex" { 4 } else { 0 },
             funding_hours: 8,
             seed,
@@ -132,7 +148,7 @@ impl SimConfig {
     }
 }
 
-/// The simulator: both venues, driven together or taken apart.
+/// The simulator: all venues, driven together or taken apart.
 ///
 /// ```
 /// use std::time::Duration;
@@ -152,11 +168,11 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Opens both venues.
+    /// Opens all venues.
     pub fn new(config: SimConfig) -> Sim {
         let run = config.run();
         let mut rng = Rng::with_seed(config.seed);
-        let (doex_seed, duedex_seed) = (rng.u64(..), rng.u64(..));
+        let [doex_seed, duedex_seed, binance_seed] = [(); 3].map(|()| rng.u64(..));
         let doex = VenueConfig {
             world: config.world("doex", &market::DOEX, doex_seed),
             faults: config.doex_faults.clone(),
@@ -175,7 +191,17 @@ impl Sim {
             script: config.script,
             lead: None,
         };
+        let binance = VenueConfig {
+            world: config.world("binance", &binance::MARKETS, binance_seed),
+            faults: config.binance_faults.clone(),
+            credentials: config.keys.binance.clone(),
+            keys: config.keys_of("binance"),
+            account: binance::demo_account(),
+            script: config.script,
+            lead: None,
+        };
         let (doex_limits, duedex_limits) = (config.doex_limits, config.duedex_limits);
+        let binance_limits = config.binance_limits;
         let venues = vec![
             // DueDEX tells nothing of deposits over its interface, so only this account has had some.
             VenueSim::new(doex, |world, user, start| {
@@ -184,6 +210,11 @@ impl Sim {
             }),
             VenueSim::new(duedex, |world, user, start| {
                 Box::new(Duedex::new(world, user, start, duedex_limits, run.clone()))
+            }),
+            VenueSim::new(binance, |world, user, start| {
+                binance::give_a_past(world, user.owner, start)
+                    .expect("the demo account is funded for its past");
+                Box::new(Binance::new(world, user, start, binance_limits, run.clone()))
             }),
         ];
         Sim { run, venues, polled: 0 }
@@ -224,7 +255,7 @@ impl Sim {
         self.venue_mut(venue).map(|venue| venue.handle(now, input)).is_some()
     }
 
-    /// Lets time pass at both venues.
+    /// Lets time pass at all venues.
     pub fn tick(&mut self, now: Now) {
         for venue in &mut self.venues {
             venue.handle(now, FrontInput::Tick);
@@ -248,7 +279,7 @@ impl Sim {
         self.venues.iter().filter_map(Front::next_at).min()
     }
 
-    /// Takes the truth lines of both venues so far.
+    /// Takes the truth lines of all venues so far.
     pub fn take_truth(&mut self) -> Vec<u8> {
         self.venues.iter_mut().flat_map(VenueSim::take_truth).collect()
     }

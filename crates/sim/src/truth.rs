@@ -24,7 +24,7 @@ use venuekit_types::{BookSide, Level, Scale};
 use crate::engine::{Change, Engine};
 use crate::market::Spec;
 use crate::text::Text;
-use crate::wallets::{Account, Order, OwnFill};
+use crate::wallets::{Account, Order, OwnFill, Wallet};
 use crate::world::Trade;
 
 /// Bytes of lines that wait to be taken before further ones are lost.
@@ -227,7 +227,11 @@ impl Truth {
         for (wallet, asset, cash) in account.cash() {
             if self.head("ledger", None) {
                 let text = self.lines.s(r#","account":"#).int(account.user);
-                text.s(r#","wallet":""#).s(wallet.as_str()).s(r#"","asset":""#).s(asset).s("\"");
+                text.s(r#","wallet":""#).s(wallet.as_str());
+                if let Wallet::Isolated(market) = wallet {
+                    text.s(":").s(market);
+                }
+                text.s(r#"","asset":""#).s(asset).s("\"");
                 let amounts = [cash.total, cash.locked, cash.borrowed, cash.interest];
                 for (name, value) in ["total", "locked", "borrowed", "interest"].into_iter().zip(amounts) {
                     amount(text, name, value);

@@ -46,6 +46,10 @@ pub enum Wallet {
     Margin,
     /// What contracts settle in.
     Futures,
+    /// Where money waits that trades nowhere.
+    Funding,
+    /// Collateral and loans of one spot market alone, by its venue's spelling.
+    Isolated(&'static str),
 }
 
 impl Wallet {
@@ -55,6 +59,8 @@ impl Wallet {
             Wallet::Spot => "spot",
             Wallet::Margin => "margin",
             Wallet::Futures => "futures",
+            Wallet::Funding => "funding",
+            Wallet::Isolated(_) => "isolated",
         }
     }
 }

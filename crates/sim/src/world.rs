@@ -46,6 +46,8 @@ pub enum Numbering {
     PerMessage,
     /// Every level that changed; a message tells one.
     PerLevel,
+    /// Every single change; contracts are counted together, and each spot market by itself.
+    Shared,
 }
 
 /// What a world is made from.
@@ -187,6 +189,8 @@ pub struct World {
     markets: Vec<Market>,
     accounts: Vec<Account>,
     numbering: Numbering,
+    /// The last number that contracts have counted together.
+    shared_seq: u64,
     /// After midnight, and from one to the next, in milliseconds.
     funding: (i64, i64),
     start: Now,
@@ -246,6 +250,7 @@ impl World {
             markets: markets.collect(),
             accounts: Vec::new(),
             numbering: config.numbering,
+            shared_seq: 0,
             funding,
             start: config.start,
             pace: Pace { rate: config.rate, origin: config.start.mono, done: 0 },
@@ -384,13 +389,17 @@ impl World {
         self.book_ends(|market| market == index, at_ms);
         let market = &mut self.markets[index];
         let events = market.engine.drain_changes(&mut step.changes);
-        step.first = market.seq + 1;
+        let shares = self.numbering == Numbering::Shared && market.spec.contract.is_some();
+        let before = if shares { self.shared_seq } else { market.seq };
+        step.first = before + 1;
         if !step.changes.is_empty() {
-            market.seq += match self.numbering {
-                Numbering::PerChange => events,
-                Numbering::PerMessage => 1,
-                Numbering::PerLevel => step.changes.len() as u64,
-            };
+            market.seq = before
+                + match self.numbering {
+                    Numbering::PerChange | Numbering::Shared => events,
+                    Numbering::PerMessage => 1,
+                    Numbering::PerLevel => step.changes.len() as u64,
+                };
+            self.shared_seq = if shares { market.seq } else { self.shared_seq };
             if self.numbering == Numbering::PerLevel {
                 for (seq, change) in (step.first..).zip(&step.changes) {
                     market.history.push(self.generation, seq, std::slice::from_ref(change));
@@ -406,6 +415,7 @@ impl World {
     /// Begins all sequences again, as a venue's restart may; books, orders and trade ids live on.
     pub fn restart(&mut self) {
         self.generation += 1;
+        self.shared_seq = 1;
         for market in &mut self.markets {
             // An empty book is 0, so a full one stands behind one message.
             market.seq = 1;
@@ -506,7 +516,7 @@ impl Market {
             direction,
             at_ms,
         };
-        self.candles.trade(at_ms, trade.price, trade.qty);
+        self.candles.trade(&trade);
         // Both sides opened, one opened and one closed, or both closed.
         let held = self.open_interest + trade.qty * rng.i64(-1..=1);
         self.open_interest = held.max(trade.qty);

@@ -69,8 +69,15 @@ pub struct Movement {
     pub status: MovementStatus,
     /// Asked for, Unix milliseconds.
     pub at_ms: i64,
-    /// When its status moves on, Unix milliseconds.
+    /// When its status moves on, or moved on for the last time, Unix milliseconds.
     pub(crate) next_ms: i64,
+}
+
+impl Movement {
+    /// When it was completed, Unix milliseconds; nothing when it was not.
+    pub fn completed_ms(&self) -> Option<i64> {
+        (self.status == MovementStatus::Completed).then_some(self.next_ms)
+    }
 }
 
 /// Money moved between wallets of one account.

@@ -88,6 +88,8 @@ pub struct Ticket {
     pub reduce_only: bool,
     /// Refused when nothing of it could fill at once.
     pub must_fill: bool,
+    /// Taken in and expired, rather than refused, when it has to fill whole and cannot.
+    pub expires: bool,
     /// The client's own id may be that of an order that has ended.
     pub reuses_id: bool,
 }
@@ -110,6 +112,7 @@ impl Ticket {
             post_only: false,
             reduce_only: false,
             must_fill: false,
+            expires: false,
             reuses_id: false,
         }
     }

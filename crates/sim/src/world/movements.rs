@@ -124,11 +124,24 @@ impl World {
     ///
     /// **Errors**: [`MoveDenied`]; then nothing changed.
     pub fn borrow(&mut self, owner: Owner, asset: &'static str, amount: Decimal) -> Result<(), MoveDenied> {
+        self.lend(owner, Wallet::Margin, asset, amount)
+    }
+
+    /// Lends to a wallet.
+    ///
+    /// **Errors**: [`MoveDenied`]; then nothing changed.
+    pub fn lend(
+        &mut self,
+        owner: Owner,
+        wallet: Wallet,
+        asset: &'static str,
+        amount: Decimal,
+    ) -> Result<(), MoveDenied> {
         if amount <= Decimal::ZERO {
             return Err(MoveDenied::BadAmount);
         }
         let account = self.account_mut(owner).ok_or(MoveDenied::NoAccount)?;
-        let cash = account.cell(Wallet::Margin, asset);
+        let cash = account.cell(wallet, asset);
         cash.total += amount;
         cash.borrowed += amount;
         account.tell(News::Cash);
@@ -264,7 +277,9 @@ impl Movement {
             _ if self.id.is_multiple_of(16) => MovementStatus::Failed,
             _ => MovementStatus::Completed,
         };
-        self.next_ms += CONFIRM_MS;
+        if self.status.is_under_way() {
+            self.next_ms += CONFIRM_MS;
+        }
         Some(self.status)
     }
 }

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use venuekit_types::Side;
 
 use super::World;
-use crate::engine::{Engine, MAX_QTY, NewOrder, Owner, Refused, Tif};
+use crate::engine::{Engine, MAX_QTY, NewOrder, Owner, Placed, Refused, Tif};
 use crate::market::Spec;
 use crate::wallets::{Account, Insufficient, OPEN_MAX, Order, Status, Ticket, Trigger};
 
@@ -95,7 +95,12 @@ impl World {
         if ticket.must_fill && engine.fillable(&order) == 0 {
             return Err(Denied::NothingFills);
         }
-        let placed = engine.place(order)?;
+        let placed = match engine.place(order) {
+            Err(Refused::CannotFill) if ticket.expires => {
+                Placed { id: engine.reserve(), filled: 0, resting: 0 }
+            }
+            placed => placed?,
+        };
         self.owned_mut(owner)?.accept(Order::of(ticket, placed.id, at_ms));
         if placed.filled + placed.resting < order.qty {
             self.ends.push((owner, market, placed.id, Status::Expired));

@@ -1,0 +1,1 @@
+//! Frames pinned byte for byte to the shapes of the card.
