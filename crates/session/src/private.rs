@@ -62,6 +62,14 @@ impl Rows {
         self.markets.iter().copied()
     }
 
+    /// The market of an open order.
+    pub(crate) fn market_of(&self, order_id: &str) -> Option<MarketId> {
+        self.rows.keys().find_map(|key| match key {
+            Key::Order(market, id) if id == order_id => Some(*market),
+            _ => None,
+        })
+    }
+
     /// Merges one row and gives it whole. A final order is told once more and forgotten.
     pub(crate) fn merge(&mut self, patch: State, limit: usize) -> Result<State, Refusal> {
         let key = match &patch {

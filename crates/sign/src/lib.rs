@@ -19,6 +19,7 @@ extern crate alloc;
 pub mod doex;
 pub mod duedex;
 mod hmac;
+pub mod kraken;
 mod secret;
 
 pub use hmac::{eq_hex, hmac_sha256_hex};

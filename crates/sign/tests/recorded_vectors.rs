@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use venuekit_sign::{Secret, duedex};
+use venuekit_sign::{Secret, duedex, kraken};
 
 /// The folder of recordings, or nothing, said in one line; required in CI.
 fn recordings() -> Option<PathBuf> {
@@ -39,4 +39,32 @@ fn duedex_published() {
             assert_eq!(request.verify(&secret, field("expected")), Ok(true));
         }
     }
+}
+
+#[test]
+fn kraken_published() {
+    let Some(folder) = recordings() else { return };
+    let mut checked = 0;
+    for venue in ["kraken", "kraken-futures"] {
+        let text = std::fs::read_to_string(folder.join(venue).join("signing/vectors.json")).unwrap();
+        let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for vector in file["vectors"].as_array().unwrap() {
+            let field = |name: &str| vector[name].as_str().unwrap_or_default();
+            let secret = Secret::from(field("secret"));
+            let (payload, nonce, path) = (field("payload"), field("nonce"), field("path"));
+            let made = match field("scheme") {
+                "kraken_spot" => kraken::spot(&secret, path, nonce, payload),
+                "kraken_futures" if path.is_empty() => kraken::challenge(&secret, payload),
+                "kraken_futures" => kraken::futures(&secret, payload, nonce, path),
+                // The checksum of a book stands with the book.
+                other => {
+                    assert_eq!(other, "crc32_u32");
+                    continue;
+                }
+            };
+            assert_eq!(made.as_deref(), Ok(field("expected")), "{}", field("id"));
+            checked += 1;
+        }
+    }
+    assert!(checked >= 12, "{checked}");
 }

@@ -9,7 +9,7 @@ use venuekit_book::{Digits, Ids, Places, Update};
 use venuekit_types::{Instrument, Level, Scale, UnixNanos};
 
 use crate::read::Unfit;
-use crate::{Fault, Row, Token, Topic};
+use crate::{Fault, MarketId, Row, Token, Topic};
 
 /// The events of one frame or answer, and the arenas they point into.
 #[derive(Debug, Default)]
@@ -257,8 +257,8 @@ pub enum Control {
 pub enum AckOf {
     /// The request with this id.
     Request(u64),
-    /// This topic of the request with this id.
-    OneOf(u64, Topic),
+    /// What the request with this id asked of this market.
+    OneOf(u64, MarketId),
     /// These topics.
     Topics(Vec<Topic>),
     /// Some request, it does not say which.

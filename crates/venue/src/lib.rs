@@ -40,8 +40,8 @@ pub use request::{
 };
 pub use rows::{
     BalancePatch, Candle, CopyPosition, CopyTrade, FeeSchedule, FeeTier, Fill, MarginMode, Movement,
-    MovementKind, MovementStatus, OrderPatch, OrderStatus, PairFee, Permissions, PositionPatch, Row,
-    TickerPatch, Trade,
+    MovementKind, MovementStatus, OrderChange, OrderPatch, OrderStatus, PairFee, Permissions, PositionPatch,
+    Row, TickerPatch, Trade,
 };
 pub use spec::Spec;
 pub use topic::{Channel, Interval, Topic};

@@ -43,7 +43,10 @@ pub enum Say<'a> {
         pass: Option<Pass<'a>>,
     },
     /// Ask for a challenge.
-    AskChallenge,
+    AskChallenge {
+        /// Who.
+        credentials: &'a Credentials,
+    },
     /// Log in, with the challenge where there was one.
     Login {
         /// Who.

@@ -18,6 +18,8 @@ pub enum Row {
     Candle(Candle),
     /// Changed fields of an own order.
     Order(OrderPatch),
+    /// A change of an own order that does not name its market.
+    OrderChange(Box<OrderChange>),
     /// Changed fields of an own position.
     Position(PositionPatch),
     /// Changed fields of a balance.
@@ -159,6 +161,34 @@ patch! {
         created_at: UnixNanos,
         /// When it last changed.
         updated_at: UnixNanos,
+    }
+}
+
+/// A change of an own order by a venue that names its market only once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderChange {
+    /// The venue's order id.
+    pub order_id: String,
+    /// Where it stands now, where that changed.
+    pub status: Option<OrderStatus>,
+    /// Filled quantity.
+    pub cum_qty: Option<Decimal>,
+    /// Average fill price.
+    pub avg_px: Option<Decimal>,
+    /// When.
+    pub at: Option<UnixNanos>,
+}
+
+impl OrderChange {
+    /// As a patch, once the market is known.
+    pub fn of(self, market: MarketId) -> OrderPatch {
+        OrderPatch {
+            status: self.status,
+            cum_qty: self.cum_qty,
+            avg_px: self.avg_px,
+            updated_at: self.at,
+            ..OrderPatch::new(market, self.order_id)
+        }
     }
 }
 

@@ -543,6 +543,11 @@ pub enum Draws {
     Weight,
     /// Order entry only, one each.
     Orders,
+    /// Every request to a path that begins so, by its weight.
+    Under(&'static str),
+    /// Order entry, one each, and each cancel by the age of its order: the spans rise, and the first that the order is
+    /// younger than says how much. One of unknown age costs the most.
+    AgedOrders(&'static [(Duration, u32)]),
 }
 
 /// How orders behave.

@@ -229,6 +229,6 @@ fn object(catalog: &Catalog, row: &Row) -> Option<Value> {
                 row.pairs.iter().filter_map(|pair| symbol(pair.market).cloned()).collect();
             rows::fees(row, &symbols)
         }
-        Row::Trade(_) | Row::Ticker(_) => return None,
+        Row::Trade(_) | Row::Ticker(_) | Row::OrderChange(_) => return None,
     })
 }

@@ -169,7 +169,7 @@ impl Venue for Tiny {
             Say::Unsubscribe { id, topics, .. } => {
                 json!({"type": "unsubscribe", "id": id, "name": word(topics)})
             }
-            Say::AskChallenge => json!({"type": "challenge"}),
+            Say::AskChallenge { .. } => json!({"type": "challenge"}),
             Say::Login { credentials, challenge, .. } => json!({
                 "type": "auth",
                 "key": credentials.key,

@@ -4,7 +4,8 @@ use venuekit_book::{Cause, Gap, Outcome, State, Update};
 use venuekit_types::{Now, UnixNanos};
 use venuekit_venue::spec::{ClockSource, RowIds};
 use venuekit_venue::{
-    Body, Broken, BrokenWhy, Data, DataKind, Event as Decoded, EventBuf, Place, Row, Say, TickerPatch, Wallet,
+    Body, Broken, BrokenWhy, Data, DataKind, Event as Decoded, EventBuf, OrderChange, Place, Row, Say,
+    TickerPatch, Wallet,
 };
 
 use super::Session;
@@ -252,6 +253,7 @@ impl Session {
                     true
                 }
                 Row::Order(patch) => self.tell_private(id, PrivateState::Order(patch.clone())),
+                Row::OrderChange(change) => self.tell_order_change(id, change),
                 Row::Position(patch) => self.tell_private(id, PrivateState::Position(patch.clone())),
                 Row::Balance(patch) => self.tell_private(id, PrivateState::Balance(patch.clone())),
                 Row::Fill(fill) => {
@@ -287,6 +289,15 @@ impl Session {
             Err(_) => return false,
         }
         true
+    }
+
+    /// An order that we do not know may have come and gone before the state did; of any other it must be asked.
+    fn tell_order_change(&mut self, id: StreamId, change: &OrderChange) -> bool {
+        let rows = &self.streams[id.0 as usize].rows;
+        match rows.market_of(&change.order_id) {
+            Some(market) => self.tell_private(id, PrivateState::Order(change.clone().of(market))),
+            None => change.status.is_some_and(|status| status.is_final()),
+        }
     }
 
     fn tell_ticker(&mut self, now: Now, id: StreamId, patch: &TickerPatch, at: Option<UnixNanos>) -> bool {

@@ -123,7 +123,9 @@ impl Session {
             Login::Challenge { .. } if private => {
                 conn.phase = Phase::LoggingIn { proven: false };
                 self.timers.set(Timer::Login(id), now.mono.plus(self.limits.login_within));
-                self.say(id, Say::AskChallenge);
+                if let Some(credentials) = self.config.credentials.clone() {
+                    self.say(id, Say::AskChallenge { credentials: &credentials });
+                }
             }
             // What is signed is stamped with the venue's time, which is being measured.
             Login::SignedFrame { .. } if private && !self.clock.is_ready() => {

@@ -137,10 +137,12 @@ impl Session {
         let conn = self.conns.get_mut(&id)?;
         let topics: &[Topic] = match of {
             AckOf::Topics(topics) => topics,
-            AckOf::OneOf(_, topic) => core::slice::from_ref(topic),
-            AckOf::Request(_) | AckOf::Any => &[],
+            AckOf::Request(_) | AckOf::OneOf(..) | AckOf::Any => &[],
         };
-        let is_named = |stream: &StreamId| topics.contains(&streams[stream.0 as usize].topic);
+        let is_named = |stream: &StreamId| {
+            let topic = &streams[stream.0 as usize].topic;
+            topics.contains(topic) || matches!(of, AckOf::OneOf(_, market) if topic.market == Some(*market))
+        };
         let at = match of {
             AckOf::Request(request) | AckOf::OneOf(request, _) => {
                 conn.outstanding.iter().position(|o| o.id == *request)?

@@ -48,11 +48,22 @@ impl Budgets {
         }
     }
 
+    /// What cancels cost by the age of their orders, where that counts.
+    pub(crate) fn ages(&self) -> Option<&'static [(Duration, u32)]> {
+        self.budgets.iter().find_map(|(budget, _)| match budget.draws {
+            Draws::AgedOrders(ages) => Some(ages),
+            _ => None,
+        })
+    }
+
     fn draws(&self, request: &HttpRequest, market: Option<MarketId>) -> impl Iterator<Item = Draw> {
         self.budgets.iter().enumerate().filter_map(move |(index, (budget, _))| {
             let amount = match budget.draws {
                 Draws::Weight => request.weight,
-                Draws::Orders => request.orders,
+                Draws::Under(path) if request.target.starts_with(path) => request.weight,
+                Draws::Under(_) => 0,
+                // What a cancel draws by the age of its order was found out before.
+                Draws::Orders | Draws::AgedOrders(_) => request.orders,
             };
             let proven = request.auth != Auth::None;
             let owner = match budget.key {
@@ -84,7 +95,9 @@ impl Budgets {
         for draw in draws {
             let (budget, spent) = &mut self.budgets[draw.budget];
             let reserve = match (lane, budget.draws) {
-                (Lane::Must | Lane::Poll, Draws::Weight) => budget.capacity.div_ceil(RESERVE),
+                (Lane::Must | Lane::Poll, Draws::Weight | Draws::Under(_)) => {
+                    budget.capacity.div_ceil(RESERVE)
+                }
                 _ => 0,
             };
             let spent = spent.entry(draw.owner).or_default();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use venuekit_types::Mono;
 use venuekit_venue::spec::Budget;
-use venuekit_venue::{Ask, Auth, Fault, FaultKind, HttpReply, HttpRequest, Lane, Retry};
+use venuekit_venue::{Ask, Auth, Fault, FaultKind, HttpReply, HttpRequest, Lane, OrderRef, Retry};
 
 use crate::command::CommandId;
 use crate::io::{ConnId, LineId, RequestId, StreamId};
@@ -19,6 +19,9 @@ const LIMITED_FOR: Duration = Duration::from_secs(1);
 const BANNED_FOR: Duration = Duration::from_secs(120);
 /// The longest a refusal without a time of the venue's shuts the gate.
 const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Orders remembered for what their cancels cost.
+const PLACED: usize = 4_096;
 
 /// What an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +104,8 @@ pub(crate) struct Rest {
     budgets: Budgets,
     /// Whether signed requests follow each other, since their numbers must arrive rising.
     serial: bool,
+    /// When orders left, by our ids, oldest first; only where the cost of a cancel depends on it.
+    placed: VecDeque<(String, Mono)>,
     limited_until: Mono,
     banned_until: Mono,
     /// Refusals since an answer came through.
@@ -116,6 +121,7 @@ impl Rest {
             bounds,
             budgets: Budgets::default(),
             serial: false,
+            placed: VecDeque::new(),
             limited_until: Mono(0),
             banned_until: Mono(0),
             refusals: 0,
@@ -220,12 +226,34 @@ impl Rest {
             }
             if let Some(mut job) = queue.remove(at) {
                 job.sent = now;
+                self.count_age(now, &mut job);
                 self.budgets.draw(job.id, &job.request, job.ask.market());
                 self.in_flight.insert(job.id, job.clone());
                 return Next::Send(Box::new(job));
             }
         }
         wake.map_or(Next::Idle, Next::WaitUntil)
+    }
+
+    /// Remembers when an order left, and finds out what its cancel costs by that.
+    fn count_age(&mut self, now: Mono, job: &mut Job) {
+        let Some(ages) = self.budgets.ages() else { return };
+        match &job.ask {
+            Ask::Place(order) => {
+                if self.placed.len() == PLACED {
+                    self.placed.pop_front();
+                }
+                self.placed.push_back((order.client_order_id.clone(), now));
+            }
+            Ask::Cancel { order, .. } => {
+                let is_it = |id: &String| matches!(order, OrderRef::Client(client) if client == id);
+                let left = self.placed.iter().rev().find(|(id, _)| is_it(id)).map(|(_, at)| *at);
+                let age = left.map_or(Duration::ZERO, |at| now.since(at));
+                let cost = ages.iter().find(|(under, _)| age < *under).map_or(0, |(_, cost)| *cost);
+                job.request.orders = cost;
+            }
+            _ => {}
+        }
     }
 
     /// Whether a request waits here or is under way.

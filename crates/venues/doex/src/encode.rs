@@ -15,7 +15,7 @@ pub(crate) fn say(profile: &Profile, place: Place<'_>, say: Say<'_>, out: &mut V
     let (method, id, topics) = match say {
         Say::Subscribe { id, topics, .. } => (doex::Method::Subscribe, id, topics),
         Say::Unsubscribe { id, topics, .. } => (doex::Method::Unsubscribe, id, topics),
-        Say::AskChallenge | Say::Login { .. } | Say::Ping { .. } | Say::Pong { .. } => return false,
+        Say::AskChallenge { .. } | Say::Login { .. } | Say::Ping { .. } | Say::Pong { .. } => return false,
     };
     let streams = topics.iter().map(|&topic| stream(profile, place, topic).map(Text::from));
     match streams.collect::<Option<Vec<_>>>() {

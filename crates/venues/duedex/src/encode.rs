@@ -21,7 +21,7 @@ fn frame<'a>(place: Place<'a>, say: Say<'a>) -> Option<ClientFrame<'a>> {
     Some(match say {
         Say::Subscribe { topics, .. } => ClientFrame::Subscribe { channels: channels(place, topics)? },
         Say::Unsubscribe { topics, .. } => ClientFrame::Unsubscribe { channels: channels(place, topics)? },
-        Say::AskChallenge => ClientFrame::Challenge,
+        Say::AskChallenge { .. } => ClientFrame::Challenge,
         Say::Login { credentials, challenge, .. } => auth::login(credentials, challenge?).ok()?,
         Say::Ping { .. } | Say::Pong { .. } => return None,
     })

@@ -99,6 +99,8 @@ shapes! {
         uid: Text<'a>,
         /// The taker's.
         side: Text<'a>,
+        /// Unique for the product, rising.
+        seq?: u64,
         /// When.
         time: Millis,
         /// How much.
@@ -550,7 +552,7 @@ pub struct Answer<'a> {
     pub order_book: Option<Sides<'a>>,
     /// Of `history`.
     pub history: Option<Vec<&'a RawValue>>,
-    /// Of `tickers`.
+    /// Of `tickers` with a symbol.
     pub ticker: Option<&'a RawValue>,
     /// Of `accounts`.
     pub accounts: Option<Named<'a, &'a RawValue>>,
@@ -572,4 +574,6 @@ pub struct Answer<'a> {
     pub cancel_status: Option<&'a RawValue>,
     /// Of the charts.
     pub candles: Option<Vec<Candle<'a>>>,
+    /// Of the account's histories.
+    pub elements: Option<Vec<&'a RawValue>>,
 }

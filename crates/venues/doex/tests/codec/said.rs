@@ -57,7 +57,7 @@ fn what_is_not_said() {
     }
     let credentials = Credentials::new("key", "secret");
     check(&spot, Say::Subscribe { id: 1, topics: &[], pass: None }, None);
-    check(&spot, Say::AskChallenge, None);
+    check(&spot, Say::AskChallenge { credentials: &credentials }, None);
     check(&spot, Say::Login { credentials: &credentials, challenge: None, at: UnixNanos(0) }, None);
     check(&spot, Say::Ping { id: 1 }, None);
     check(&spot, Say::Pong { id: "1" }, None);

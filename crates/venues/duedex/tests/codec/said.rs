@@ -74,7 +74,7 @@ fn what_would_be_refused_is_not_said() {
 
 #[test]
 fn login() {
-    check(Say::AskChallenge, Some(r#"{"type":"challenge"}"#));
+    check(Say::AskChallenge { credentials: &Credentials::new("key", "") }, Some(r#"{"type":"challenge"}"#));
     let credentials = Credentials::new(KEY, SECRET);
     let say = |credentials, challenge| Say::Login { credentials, challenge, at: UnixNanos(0) };
     check(
