@@ -50,6 +50,8 @@ const LIFE_US_MAX: u64 = 2_500_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at what cannot be waited for.
 const LOOK: Duration = Duration::from_millis(20);
+/// Rows that a worker has to store before it has lived enough.
+const ROWS: u64 = 300;
 /// For how many more calls a disk stays full or broken: a worker waits twice as long after each.
 const TROUBLE: u32 = 4;
 
@@ -266,7 +268,7 @@ impl Torture {
                 return Ok(0);
             }
             match self.acknowledged() {
-                0..200 => thread::sleep(LOOK),
+                0..ROWS => thread::sleep(LOOK),
                 rows => return Ok(rows),
             }
         }
@@ -282,8 +284,7 @@ impl Torture {
             ensure!(worker.child.try_wait()?.is_none(), "the last worker ended: {}", worker.log());
             thread::sleep(LOOK);
         }
-        // What it has stored by now includes whatever follows the last death.
-        let acknowledged = self.acknowledged();
+        let acknowledged = self.wait_for_rows(&mut worker)?;
         let status = worker.end("-TERM")?;
         ensure!(status.code() == Some(143), "the last worker ended with {status}: {}", worker.log());
         self.look(acknowledged)
