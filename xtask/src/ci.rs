@@ -84,7 +84,11 @@ fn tools() -> Result<()> {
 fn features() -> Result<()> {
     let mut tests = cargo(&["test", "--package=venuekit-store", "--features=postgres,parquet", "--locked"]);
     pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
-    pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet", "--locked"]))
+    let mut tests =
+        cargo(&["test", "--package=venuekit-ingest", "--features=postgres", "--test=server", "--locked"]);
+    pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
+    pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet", "--locked"]))?;
+    pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--no-default-features", "--locked"]))
 }
 
 /// A few deaths and failing disks, with the binary that the tests were built with; hundreds are for a person.

@@ -14,6 +14,8 @@ use venuekit_store::{Counts, Table};
 use venuekit_types::{Mono, Scaled, Symbol, UnixNanos};
 use venuekit_venue::Channel;
 
+use crate::relay::RelayBoard;
+
 /// One venue's part.
 pub(crate) struct VenueBoard {
     pub(crate) venue: Arc<str>,
@@ -180,6 +182,8 @@ impl Lag {
 pub(crate) struct Board {
     pub(crate) venues: Vec<Arc<VenueBoard>>,
     pub(crate) sink: Arc<SinkBoard>,
+    /// The way to a server, where there is one.
+    pub(crate) relay: OnceLock<Arc<RelayBoard>>,
     draining: AtomicBool,
     /// When the runtime last moved, in nanoseconds of the run's clock.
     beat: AtomicU64,
@@ -190,6 +194,7 @@ impl Board {
         Board {
             venues: venues.into_iter().map(|venue| Arc::new(VenueBoard::new(venue))).collect(),
             sink: Arc::default(),
+            relay: OnceLock::new(),
             draining: AtomicBool::new(false),
             beat: AtomicU64::new(0),
         }

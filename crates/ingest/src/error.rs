@@ -81,6 +81,14 @@ pub enum IngestError {
     /// The database failed right after it was opened.
     #[error("the database cannot be read")]
     Sink(#[from] SinkError),
+    /// No server is named, or in a way that cannot be.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Dsn(#[from] venuekit_store::postgres::DsnError),
+    /// The server is refused, or refuses.
+    #[cfg(feature = "postgres")]
+    #[error("the server cannot be used")]
+    Server(#[from] venuekit_store::postgres::ConnectError),
     /// Rows were left that the sink never took.
     #[error("{rows} rows were not stored before the end: {why}")]
     NotStored {
@@ -134,7 +142,21 @@ impl IngestError {
     /// The exit code it maps to.
     pub fn exit(&self) -> Exit {
         use venuekit_session::ConfigError as Unfit;
+        #[cfg(feature = "postgres")]
+        if let IngestError::Server(error) = self {
+            use venuekit_store::postgres::ConnectError as Refused;
+            return match error {
+                Refused::Credentials { .. } => Exit::Credentials,
+                Refused::Unreachable { .. } => Exit::Unreachable,
+                Refused::Engine { .. } => Exit::Unexpected,
+                _ => Exit::Config,
+            };
+        }
         match self {
+            #[cfg(feature = "postgres")]
+            IngestError::Dsn(venuekit_store::postgres::DsnError::OpenPasswords { .. }) => Exit::Credentials,
+            #[cfg(feature = "postgres")]
+            IngestError::Dsn(_) | IngestError::Server(_) => Exit::Config,
             IngestError::Credentials(_) | IngestError::Venue { source: Unfit::NoCredentials { .. }, .. } => {
                 Exit::Credentials
             }

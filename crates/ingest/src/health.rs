@@ -20,6 +20,7 @@ use venuekit_types::Now;
 use crate::board::{Board, StreamLine, VenueBoard};
 use crate::error::IngestError;
 use crate::metrics::Metrics;
+use crate::relay::{RelayBoard, RelayState, SERVER};
 
 /// Without a beat for so long, the runtime is wedged.
 const BEAT_WITHIN: Duration = Duration::from_secs(5);
@@ -171,6 +172,7 @@ impl Board {
     /// Everything that must hold, as it stands now.
     pub(crate) fn checks(&self, now: Now) -> Vec<Check> {
         let mut checks = vec![self.sink_check(now)];
+        checks.extend(self.relay.get().map(|relay| relay_check(relay, now)));
         if self.is_draining() {
             checks.push(Check::new("draining", false, "draining"));
         }
@@ -193,6 +195,18 @@ impl Board {
             }
             (None, None) => Check::new("sink", true, format!("sink ok rows={}", sink.total().new)),
         }
+    }
+}
+
+fn relay_check(relay: &RelayBoard, now: Now) -> Check {
+    let RelayState { trouble, behind, rows, shed, .. } = relay.lock().clone();
+    let lost = if shed > 0 { format!(", {shed} rows were shed") } else { String::new() };
+    match trouble {
+        Some((since, why)) => {
+            let seconds = now.mono.since(since).as_secs();
+            Check::new(SERVER, false, format!("{SERVER} failing for {seconds}s: {why}{lost}"))
+        }
+        None => Check::new(SERVER, true, format!("{SERVER} ok rows={rows} behind={behind}{lost}")),
     }
 }
 

@@ -26,12 +26,14 @@ mod board;
 mod config;
 mod console;
 mod credentials;
+mod embedded;
 mod error;
 mod feed;
 mod health;
 mod ledgers;
 mod metrics;
 mod queue;
+mod relay;
 mod rows;
 mod sample;
 mod simulator;
@@ -43,10 +45,12 @@ mod world;
 
 pub use config::{
     Config, ConfigError, DEFAULT_DATABASE, DEFAULT_HEALTH, Faults, Overrides, Private, SimSettings,
-    SinkConfig, VenueConfig,
+    SinkConfig, SinkKind, VenueConfig,
 };
 pub use console::{Console, Screen};
 pub use credentials::{Accounts, CredentialsError, accounts, credentials};
 pub use error::{Exit, IngestError};
 pub use summary::{Ended, Summary};
+#[cfg(feature = "postgres")]
+pub use venuekit_store::postgres::{Dsn, DsnError};
 pub use worker::{OnStart, RunOptions, Started, run};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use venuekit_book::State;
-use venuekit_store::{Counts, Table};
+use venuekit_store::{Counts, Receipt, Table};
 use venuekit_venue::{BrokenWhy, Channel};
 
 /// Symbols get a label of their own up to this many books.
@@ -32,7 +32,8 @@ const HELP: &[(&str, &str)] = &[
     ("venuekit_venue_lag_seconds", "From the venue's stamp to the arrival, by the two clocks."),
     ("venuekit_commit_seconds", "One transaction of the sink."),
     ("venuekit_sink_rows_total", "Rows that the sink took, and what became of them."),
-    ("venuekit_sink_queue_depth", "Rows that wait for the sink."),
+    ("venuekit_sink_queue_depth", "Rows that wait for the sink; for a server, batches in the spool."),
+    ("venuekit_spool_bytes", "What the rows in the spool take up."),
     ("venuekit_sink_up", "1 while the sink takes rows."),
     ("venuekit_shed_rows_total", "Rows that were shed because the queue was full."),
 ];
@@ -98,26 +99,31 @@ impl Metrics {
         })
     }
 
-    /// The handles of the sink.
-    pub(crate) fn sink(&self, venues: &[String]) -> SinkMetrics {
+    /// How much the rows of a spool take up.
+    pub(crate) fn spool(&self) -> Gauge {
+        self.with(|| gauge!("venuekit_spool_bytes"))
+    }
+
+    /// The handles of a sink.
+    pub(crate) fn sink(&self, sink: &'static str, venues: &[String]) -> SinkMetrics {
         let lag_of = |venue: &String| histogram!("venuekit_ingest_lag_seconds", "venue" => venue.clone());
         self.with(|| SinkMetrics {
             rows: Table::ALL.map(|table| {
                 ["new", "dup", "refused"].map(|result| {
                     let kind = table.as_str();
-                    counter!("venuekit_sink_rows_total", "sink" => SINK, "type" => kind, "result" => result)
+                    counter!("venuekit_sink_rows_total", "sink" => sink, "type" => kind, "result" => result)
                 })
             }),
             lag: venues.iter().map(lag_of).collect(),
-            commit: histogram!("venuekit_commit_seconds", "sink" => SINK),
-            depth: gauge!("venuekit_sink_queue_depth", "sink" => SINK),
-            up: gauge!("venuekit_sink_up", "sink" => SINK),
+            commit: histogram!("venuekit_commit_seconds", "sink" => sink),
+            depth: gauge!("venuekit_sink_queue_depth", "sink" => sink),
+            up: gauge!("venuekit_sink_up", "sink" => sink),
         })
     }
 }
 
-/// The one sink there is.
-const SINK: &str = "sqlite";
+/// The sink inside the process.
+pub(crate) const SQLITE: &str = "sqlite";
 
 /// Every way of making no sense, in the order of [`broken_index`].
 pub(crate) const BROKEN: [BrokenWhy; 5] = [
@@ -216,8 +222,13 @@ pub(crate) struct SinkMetrics {
 }
 
 impl SinkMetrics {
+    /// Counts what became of a batch.
+    pub(crate) fn stored_all(&self, receipt: &Receipt) {
+        Table::ALL.into_iter().for_each(|table| self.stored(table, receipt.of(table)));
+    }
+
     /// Counts what became of the rows of one table.
-    pub(crate) fn stored(&self, table: Table, counts: Counts) {
+    fn stored(&self, table: Table, counts: Counts) {
         let [new, dup, refused] = &self.rows[table as usize];
         new.increment(counts.new);
         dup.increment(counts.dup);
@@ -273,7 +284,7 @@ mod tests {
         doex.events[channel_index(Channel::Book)].increment(3);
         doex.ended("no_pong");
         doex.book("BTC/USDT", State::Live);
-        let sink = metrics.sink(&["doex".to_owned()]);
+        let sink = metrics.sink(SQLITE, &["doex".to_owned()]);
         sink.stored(Table::Trade, Counts { new: 2, dup: 1, ..Counts::default() });
         sink.lag(0, Duration::from_millis(3), 4);
         sink.up(true);

@@ -217,6 +217,7 @@ impl<S: Sink> Writer<S> {
             self.metrics.lag(venue, lag, rows);
         }
         board.commits += 1;
+        self.metrics.stored_all(&receipt);
         for table in Table::ALL {
             let counts = receipt.of(table);
             let sum = &mut board.rows[table as usize];
@@ -224,7 +225,6 @@ impl<S: Sink> Writer<S> {
             sum.dup += counts.dup;
             sum.healed += counts.healed;
             sum.refused += counts.refused;
-            self.metrics.stored(table, counts);
         }
         let is_conflict = |refused: &&venuekit_store::Refused| refused.why == Why::Conflict;
         board.conflicts += receipt.refused.iter().filter(is_conflict).count() as u64;
@@ -302,7 +302,7 @@ fn channel_of(row: &Row) -> Cow<'static, str> {
 }
 
 /// What happened and what the engine said, in one line.
-fn reason(error: &SinkError) -> String {
+pub(crate) fn reason(error: &SinkError) -> String {
     match error.source() {
         Some(source) => format!("{error} ({source})"),
         None => error.to_string(),

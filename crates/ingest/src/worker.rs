@@ -16,17 +16,25 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use venuekit_driver::{ClientTls, Clock, Handle, Options, Runner};
 use venuekit_session::Report;
-use venuekit_store::{OpenMode, Resume, Sink, Sqlite, World};
+#[cfg(feature = "postgres")]
+use venuekit_store::postgres::{Dsn, DsnError};
+use venuekit_store::{OpenMode, Outbox, Resume, Sink, Sqlite, World};
 
 use crate::board::Board;
 use crate::config::Config;
+#[cfg(feature = "postgres")]
+use crate::config::SinkKind;
 use crate::console::Console;
 use crate::credentials::Accounts;
+use crate::embedded::{Embedded, Spool};
 use crate::error::IngestError;
 use crate::feed::{Feed, FeedParts, Notice};
 use crate::health::{self, Health};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SQLITE};
 use crate::queue::Queue;
+#[cfg(feature = "postgres")]
+use crate::relay;
+use crate::relay::{Connected, SERVER};
 use crate::simulator::Simulator;
 use crate::sink::{Drained, Writer};
 use crate::status::Status;
@@ -47,6 +55,9 @@ const GIVE_UP_WITHIN: Duration = Duration::from_secs(10);
 pub struct RunOptions {
     /// Credentials by venue, as [`crate::accounts`] finds them.
     pub accounts: Accounts,
+    /// The server that takes the rows, where the config wants one.
+    #[cfg(feature = "postgres")]
+    pub server: Option<Dsn>,
     /// The file that takes what each session made of what it saw, as JSON.
     pub report: Option<PathBuf>,
     /// Called once, when everything has begun.
@@ -90,13 +101,23 @@ pub async fn run(
         Some(_) if config.sink.is_default_path => OpenMode::NewSimRun,
         _ => OpenMode::Resume,
     };
+    // Refused before the spool is touched.
+    #[cfg(feature = "postgres")]
+    let server = server(config.sink.kind, options.server.clone(), &world).await?;
+    // A config that wants a server is refused by this build.
+    #[cfg(not(feature = "postgres"))]
+    let server: Option<Connected> = None;
     let mut sink = Sqlite::open(&config.sink.path, &world, mode)?;
     let set_aside = sink.set_aside().map(Path::to_path_buf);
     if let Some(aside) = &set_aside {
         console.note(&format!("an earlier simulator run is kept as {}", aside.display()));
     }
-    let resume = sink.resume()?;
-    let mut parts = Parts::start(&config, &options.accounts, sink, resume, simulator, clock).await?;
+    let resume = match &server {
+        Some(server) => server.known.adopt(&mut sink)?,
+        None => sink.resume()?,
+    };
+    let mut parts =
+        Parts::start(&config, &options.accounts, (sink, server), resume, simulator, clock).await?;
     let health = parts.health_at;
     let path = config.sink.path.display();
     console.note(&format!("{world}, into {path}; health on http://{health}/readyz?verbose"));
@@ -129,6 +150,8 @@ struct Parts {
     writer: Option<std::thread::JoinHandle<Drained>>,
     /// Resolves when the writer has ended.
     written: oneshot::Receiver<()>,
+    /// Resolves when the way to the server has ended, where there is one.
+    relayed: Option<oneshot::Receiver<()>>,
     health: JoinHandle<()>,
     health_at: SocketAddr,
     simulator: Option<Simulator>,
@@ -154,7 +177,7 @@ impl Parts {
     async fn start(
         config: &Config,
         accounts: &Accounts,
-        sink: Sqlite,
+        (sqlite, server): (Sqlite, Option<Connected>),
         resume: Resume,
         simulator: Option<Simulator>,
         clock: Clock,
@@ -201,13 +224,24 @@ impl Parts {
             }
             prepared.push((venue.id.clone(), runner, handle, relayed));
         }
+        let mut relayed = None;
+        let mut spool = None;
+        if let Some(server) = server {
+            let outbox = Outbox::open(&config.sink.path, SERVER)?;
+            let (relay, bell) = server.begin(outbox, metrics.sink(SERVER, &[]), clock);
+            // Set once: the board is new.
+            let _ = board.relay.set(Arc::clone(&relay.board));
+            let board = Arc::clone(&relay.board);
+            spool = Some(Spool { bytes_max: config.sink.spool_bytes, bell, board, bytes: metrics.spool() });
+            relayed = Some(relay.ended);
+        }
         let writer = Writer::new(
-            sink,
+            Embedded::new(sqlite, clock, spool),
             resume.cursors,
             &config.sink,
             Arc::clone(&queue),
             Arc::clone(&board.sink),
-            metrics.sink(&ids),
+            metrics.sink(SQLITE, &ids),
             clock,
         );
         let (ended, written) = oneshot::channel();
@@ -238,6 +272,7 @@ impl Parts {
             notices,
             writer: Some(writer),
             written,
+            relayed,
             health,
             health_at,
             simulator,
@@ -273,6 +308,7 @@ impl Parts {
                     None => return Err(died("every session")),
                 },
                 _ = &mut self.written => return Err(died("the sink")),
+                _ = ended(&mut self.relayed) => return Err(died("the way to the server")),
                 _ = tick.tick() => {
                     let now = self.clock.now().mono;
                     self.board.beat(now);
@@ -321,12 +357,28 @@ impl Parts {
             }
         }
         let stored = self.drain_sink().await;
+        self.drain_relay().await;
         let stopped = match self.simulator.take() {
             Some(simulator) => simulator.stop().await,
             None => Ok(()),
         };
         self.health.abort();
         (reports, stored.and(stopped))
+    }
+
+    /// Gives the server what it takes in time; the rest waits in the spool.
+    async fn drain_relay(&mut self) {
+        let Some(relay) = self.board.relay.get() else { return };
+        if timeout(DRAIN_WITHIN, ended(&mut self.relayed)).await.is_err() {
+            relay.hurry();
+            if timeout(GIVE_UP_WITHIN, ended(&mut self.relayed)).await.is_err() {
+                tracing::warn!("the server does not answer; it is left");
+            }
+        }
+        let state = relay.lock().clone();
+        if state.trouble.is_some() || state.behind > 0 {
+            tracing::warn!(batches = state.behind, "rows wait in the spool for the next run");
+        }
     }
 
     async fn drain_sink(&mut self) -> Result<(), IngestError> {
@@ -348,6 +400,27 @@ impl Parts {
             }
             Err(_) => Err(died("the sink")),
         }
+    }
+}
+
+/// The server that takes the rows, where the config wants one.
+#[cfg(feature = "postgres")]
+async fn server(kind: SinkKind, dsn: Option<Dsn>, world: &World) -> Result<Option<Connected>, IngestError> {
+    match kind {
+        SinkKind::Sqlite => Ok(None),
+        SinkKind::Postgres => relay::connect(dsn.ok_or(DsnError::Absent)?, world.clone()).await.map(Some),
+    }
+}
+
+/// Waits for an end; for ever where there is nothing that could.
+async fn ended(part: &mut Option<oneshot::Receiver<()>>) {
+    match part {
+        Some(ended) => {
+            // It is only ever dropped.
+            let _ = ended.await;
+            *part = None;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -35,6 +35,14 @@ fn mistakes_have_a_place_and_a_way_out() {
     check("[sim]\nfaults = \"hevy\"\n", "v.toml:2:10: unknown value \"hevy\"", &["did you mean \"heavy\"?"]);
     check("[sim]\nrate = -1\n", "v.toml:2:8:", &["-1"]);
     check("[sim]\nrate = \"fast\"\n", "v.toml:2:8:", &["string"]);
+    check("[sink]\nkind = \"postgress\"\n", "v.toml:2:8: unknown value \"postgress\"", &["\"postgres\""]);
+    let canary = "[sink]\ndsn = \"postgres://me:CANARY@db/x\"\n";
+    check(canary, "v.toml:2:7: no server is named in a config", &["VENUEKIT_CLUSTER_DSN_FILE"]);
+    assert!(!read(canary).expect_err("refused").contains("CANARY"));
+    check("[sink]\nspool_bytes = 4096\n", "v.toml:2:15: spool_bytes must be at least 1048576", &[]);
+    if !cfg!(feature = "postgres") {
+        check("[sink]\nkind = \"postgres\"\n", "v.toml:2:8: this build knows no server", &["--features"]);
+    }
     check("[sink]\nqueue_rows = 0\n", "v.toml:2:14: queue_rows must be at least 1", &[]);
     check("[sink]\nbatch_ms = 60000\n", "v.toml:2:12: batch_ms must be at most 1000", &[]);
     check("[health]\nlisten = \"nowhere\"\n", "v.toml:2:10:", &["address"]);

@@ -17,6 +17,21 @@ fn scratch() -> (tempfile::TempDir, Sqlite) {
 }
 
 /// One row of every table, then the same again later, then each with one field changed.
+/// Generations that another sink has are not handed out again.
+#[test]
+fn epochs_are_raised_and_never_lowered() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let mut sink = common::open(&dir.path().join("t.db")).expect("opens");
+    let market = common::market("BTC/USDT");
+    let one = std::num::NonZeroU32::MIN;
+    sink.raise_epochs(&market, 40).expect("raises");
+    assert_eq!(sink.reserve_epochs(&market, one).expect("reserves"), 41);
+    sink.raise_epochs(&market, 7).expect("raises");
+    assert_eq!(sink.reserve_epochs(&market, one).expect("reserves"), 42);
+    let verdict = venuekit_store::Reader::open(sink.path()).expect("opens").verify().expect("reads");
+    assert!(verdict.is_whole(), "{verdict:?}");
+}
+
 #[test]
 fn each_table_tells_new_from_duplicate_from_conflict() {
     let (_dir, mut sink) = scratch();

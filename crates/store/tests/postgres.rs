@@ -39,6 +39,7 @@ fn a_server_keeps_the_promises_of_the_embedded_sink() {
     tells_new_from_duplicate_from_conflict(&server);
     heals_once(&server);
     counts_versions_and_epochs(&server);
+    knows_the_generations_it_was_given(&server);
     resumes_and_never_moves_back(&server);
     cuts_by_day(&server);
     refuses_other_worlds_and_newer_schemas(&server);
@@ -139,7 +140,24 @@ fn counts_versions_and_epochs(server: &Server) {
         let count = NonZeroU32::new(count).expect("not zero");
         taken.push(connect(server).reserve_epochs(&market("BTC/USDT"), count).expect("reserves"));
     }
-    assert_eq!(taken, [1, 2, 18]);
+    // The first came with rows, above.
+    assert_eq!(taken, [2, 3, 19]);
+}
+
+fn knows_the_generations_it_was_given(server: &Server) {
+    let mut sink = connect(server);
+    let of = |sink: &mut Postgres, symbol: &str| {
+        let known = sink.epochs().expect("reads");
+        known.into_iter().find(|(known, _)| *known == market(symbol)).map_or(0, |(_, last)| last)
+    };
+    let given = [("LINK/USDT", 40), ("LINK/USDT", 41), ("LINK/USDT", 7)];
+    let _ = sink
+        .commit(&rows(given.map(|(symbol, epoch)| Row::BookChange(change(symbol, epoch, 0, 1, 1)))))
+        .expect("commits");
+    assert_eq!(of(&mut sink, "LINK/USDT"), 41, "the highest of those that came with rows");
+    assert_eq!(sink.reserve_epochs(&market("LINK/USDT"), NonZeroU32::MIN).expect("reserves"), 42);
+    let _ = sink.commit(&rows([Row::BookChange(change("LINK/USDT", 9, 0, 1, 1))])).expect("commits");
+    assert_eq!(of(&mut sink, "LINK/USDT"), 42, "it never moves back");
 }
 
 fn resumes_and_never_moves_back(server: &Server) {

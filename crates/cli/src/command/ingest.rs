@@ -24,7 +24,7 @@ Examples:
   venuekit ingest --for 60 --tape tapes --report report.json
 
 Ends in good order on SIGINT (exit code 130) or SIGTERM (143): drains, commits, prints one summary.
-Other exit codes: 3 credentials, 4 configuration, 5 no venue can be reached.")]
+Other exit codes: 3 credentials, 4 configuration, 5 no venue or no server can be reached.")]
 pub(crate) struct Args {
     /// The config, TOML.
     #[arg(long, value_name = "FILE", env = "VENUEKIT_CONFIG")]
@@ -73,6 +73,12 @@ pub(crate) fn run(args: Args, screen: Option<Screen>) -> Outcome {
 
 async fn work(args: Args, screen: Option<Screen>) -> Outcome {
     let mut signals = Signals::listen()?;
+    if args.db.as_ref().is_some_and(|path| path.to_string_lossy().contains("://")) {
+        // Not repeated, since it may hold a password.
+        let message = "--db names a file; a server is named by VENUEKIT_CLUSTER_DSN_FILE, or PGHOST and its \
+                       companions, never on a command line";
+        return Err(Failure::say(Exit::Usage, message));
+    }
     let config = match &args.config {
         Some(path) => Config::load(path).or_exit(Exit::Config)?,
         None => Config::default_sim(),
@@ -94,6 +100,8 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
         report: args.report,
         ..RunOptions::default()
     };
+    #[cfg(feature = "postgres")]
+    let options = RunOptions { server: server(config.sink.kind)?, ..options };
     let console = Console { data: Box::new(io::stdout()), screen, json: args.json, quiet: args.quiet };
     let shutdown = async move {
         let span = args.seconds.map(Duration::from_secs);
@@ -114,6 +122,19 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
     match venuekit_ingest::run(config, options, console, shutdown).await {
         Ok(summary) => Ok(summary.ended.exit().into()),
         Err(error) => Err(failure(error)),
+    }
+}
+
+/// The server that takes the rows; where it is and with which password stands in the environment.
+#[cfg(feature = "postgres")]
+fn server(kind: venuekit_ingest::SinkKind) -> Result<Option<venuekit_ingest::Dsn>, Failure> {
+    use venuekit_ingest::{Dsn, IngestError, SinkKind};
+    match kind {
+        SinkKind::Sqlite => Ok(None),
+        SinkKind::Postgres => {
+            let dsn = Dsn::from_variables(|name| std::env::var(name).ok());
+            dsn.map(Some).map_err(|error| failure(IngestError::from(error)))
+        }
     }
 }
 

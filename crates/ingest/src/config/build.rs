@@ -9,7 +9,10 @@ use venuekit_session::{HostOverride, Want};
 use venuekit_venue::{Channel, Interval, Venue};
 
 use super::error::{ConfigError, Source, unknown};
-use super::{Config, Private, SIM, SimSettings, SinkConfig, VenueConfig, file};
+use super::{Config, Private, SIM, SimSettings, SinkConfig, SinkKind, VenueConfig, file};
+
+/// A smaller spool could not hold what one batch brings.
+const SPOOL_BYTES_MIN: u64 = 1 << 20;
 
 /// The public channels that are followed when none are named.
 const DEFAULT_CHANNELS: [Channel; 4] =
@@ -63,6 +66,25 @@ pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, 
         Some(value) if *value.get_ref() > 0 => Ok(*value.get_ref()),
         Some(value) => Err(source.error(value.span(), format!("{key} must be at least 1"))),
     };
+    if let Some(kind) = file.sink.kind {
+        config.sink.kind = *kind.get_ref();
+        if config.sink.kind == SinkKind::Postgres && !cfg!(feature = "postgres") {
+            let message = "this build knows no server; build it with --features postgres";
+            return Err(source.error(kind.span(), message));
+        }
+    }
+    if let Some(dsn) = file.sink.dsn {
+        let message = "no server is named in a config, where its password would be read by others; set \
+                       VENUEKIT_CLUSTER_DSN_FILE, or PGHOST and its companions";
+        return Err(source.error(dsn.span(), message));
+    }
+    if let Some(bytes) = file.sink.spool_bytes {
+        if *bytes.get_ref() < SPOOL_BYTES_MIN {
+            let message = format!("spool_bytes must be at least {SPOOL_BYTES_MIN}");
+            return Err(source.error(bytes.span(), message));
+        }
+        config.sink.spool_bytes = *bytes.get_ref();
+    }
     if let Some(path) = file.sink.path {
         config.sink.path = path_of(path);
         config.sink.is_default_path = false;

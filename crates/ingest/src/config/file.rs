@@ -55,6 +55,10 @@ pub(super) struct Product {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Sink {
+    pub(super) kind: Option<Spanned<super::SinkKind>>,
+    /// Never taken: it would hold a password sooner or later.
+    pub(super) dsn: Option<Spanned<String>>,
+    pub(super) spool_bytes: Option<Spanned<u64>>,
     pub(super) path: Option<PathBuf>,
     pub(super) batch_rows: Option<Spanned<usize>>,
     pub(super) batch_ms: Option<Spanned<u64>>,

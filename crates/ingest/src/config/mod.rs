@@ -96,11 +96,28 @@ pub enum Private {
     Demo,
 }
 
+/// What takes the rows in the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkKind {
+    /// A SQLite file.
+    #[default]
+    Sqlite,
+    /// A Postgres server, behind a SQLite file that holds what it has not taken. The server is named outside of the
+    /// config, which holds no secrets.
+    Postgres,
+}
+
 /// Where rows go, and how much may wait on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkConfig {
-    /// The SQLite file.
+    /// What takes the rows in the end.
+    pub kind: SinkKind,
+    /// The SQLite file: the sink itself, or the spool before it.
     pub path: PathBuf,
+    /// The most that the rows in a spool may take up. Beyond it the oldest market data goes, what the server has taken
+    /// first, and what it has not by name.
+    pub spool_bytes: u64,
     /// True when nobody named the file: an earlier simulator run is then kept aside instead of refused.
     pub is_default_path: bool,
     /// Most rows in one transaction.
@@ -114,6 +131,8 @@ pub struct SinkConfig {
 impl Default for SinkConfig {
     fn default() -> SinkConfig {
         SinkConfig {
+            kind: SinkKind::Sqlite,
+            spool_bytes: 2 << 30,
             path: PathBuf::from(DEFAULT_DATABASE),
             is_default_path: true,
             batch_rows: 8_192,

@@ -83,7 +83,7 @@ impl Bench {
             &SinkConfig { batch_for: Duration::ZERO, ..SinkConfig::default() },
             Arc::clone(&queue),
             Arc::clone(&board.sink),
-            metrics.sink(&["doex".to_owned()]),
+            metrics.sink(crate::metrics::SQLITE, &["doex".to_owned()]),
             clock,
         );
         let writer = std::thread::spawn(move || writer.run());

@@ -14,6 +14,7 @@ mod link;
 mod schema;
 mod write;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use venuekit_types::UnixNanos;
@@ -34,6 +35,8 @@ pub struct Postgres {
     partitions: Partitions,
     prepared: Option<Prepared>,
     fence: Option<Fence>,
+    /// The last generation of each market that the server knows to be taken.
+    epochs: BTreeMap<Market, u64>,
 }
 
 impl Postgres {
@@ -44,7 +47,24 @@ impl Postgres {
         let mut link = ready(dsn, world)?;
         link.run(async |_, _| Ok::<(), tokio_postgres::Error>(()))
             .map_err(|error| error.into_connect(dsn))?;
-        Ok(Postgres { link, partitions: Partitions::default(), prepared: None, fence: None })
+        Ok(Postgres {
+            link,
+            partitions: Partitions::default(),
+            prepared: None,
+            fence: None,
+            epochs: BTreeMap::new(),
+        })
+    }
+
+    /// The last generation of each market that somebody reserved here or wrote rows of.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn epochs(&mut self) -> Result<Vec<(Market, u64)>, SinkError> {
+        let act = async |client: &mut tokio_postgres::Client, _| {
+            client.query("SELECT venue, symbol, last FROM epoch ORDER BY 1, 2", &[]).await
+        };
+        let rows = self.link.run(act).map_err(LinkError::into_sink)?;
+        rows.iter().map(|row| Ok((market(row)?, number(row, 2)?))).collect()
     }
 
     /// Writes under leases from now on: rows of a shard whose lease is not held any more do not enter, and the
@@ -71,8 +91,14 @@ impl Sink for Postgres {
         if batch.is_empty() {
             return Ok(Receipt::default());
         }
-        let Postgres { link, partitions, prepared, fence } = self;
+        let Postgres { link, partitions, prepared, fence, epochs } = self;
+        let higher = write::higher_epochs(batch, epochs);
         let act = async |client: &mut tokio_postgres::Client, generation: u64| {
+            // Before the rows, and for good: a number that is taken too early is only left out.
+            if !higher.is_empty() {
+                write::raise_epochs(client, &higher).await?;
+                epochs.extend(higher);
+            }
             partitions.make(client, write::wanted_partitions(batch, partitions)).await?;
             let prepared = Prepared::on(prepared, client, generation, fence.is_some()).await?;
             write::commit(client, prepared, batch, fence.as_ref()).await

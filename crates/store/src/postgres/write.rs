@@ -56,6 +56,38 @@ pub(super) fn wanted_partitions(batch: &Batch, known: &Partitions) -> BTreeSet<(
     wanted.collect()
 }
 
+/// The generations of a batch that are beyond those known, by market.
+pub(super) fn higher_epochs(batch: &Batch, known: &BTreeMap<Market, u64>) -> BTreeMap<Market, u64> {
+    let mut higher = BTreeMap::new();
+    for row in &batch.rows {
+        let (market, epoch) = match row {
+            Row::BookChange(row) => (&row.market, row.epoch),
+            Row::Ticker(row) => (&row.market, row.epoch),
+            _ => continue,
+        };
+        if epoch > higher.get(market).or_else(|| known.get(market)).copied().unwrap_or(0) {
+            higher.insert(market.clone(), epoch);
+        }
+    }
+    higher
+}
+
+/// Marks generations as taken.
+pub(super) async fn raise_epochs(client: &Client, higher: &BTreeMap<Market, u64>) -> Result<(), Error> {
+    let (mut venues, mut symbols, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
+    for (market, epoch) in higher {
+        // What does not fit is refused with its rows.
+        let Ok(epoch) = i64::try_from(*epoch) else { continue };
+        venues.push(&*market.venue);
+        symbols.push(market.symbol.as_str());
+        epochs.push(epoch);
+    }
+    let raise = "INSERT INTO epoch SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
+                 ON CONFLICT (venue, symbol) DO UPDATE SET last = greatest(epoch.last, excluded.last)";
+    client.execute(raise, &[&venues, &symbols, &epochs]).await?;
+    Ok(())
+}
+
 /// What one statement writes.
 enum Step<'a> {
     Instrument { place: usize, lease: i64, row: &'a InstrumentSeen },

@@ -57,6 +57,42 @@ impl Sqlite {
         outbox::trim(&mut self.conn, &mut self.text, bytes_max, now)
     }
 
+    /// Bytes that rows take up; the file itself may be larger, by what was taken away.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn bytes(&self) -> Result<u64, SinkError> {
+        outbox::bytes(&self.conn)
+    }
+
+    /// Never hands out `last` and the generations before it any more: another sink that takes the rows has them.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn raise_epochs(&mut self, market: &Market, last: u64) -> Result<(), SinkError> {
+        let last = i64::try_from(last).map_err(read::damaged)?;
+        self.move_epoch(market, |before| before.max(last))?;
+        Ok(())
+    }
+
+    /// Moves the last generation of a market, and gives what it was.
+    fn move_epoch(&mut self, market: &Market, to: impl FnOnce(i64) -> i64) -> Result<i64, SinkError> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (venue, symbol) = (&*market.venue, market.symbol.as_str());
+        let before: Option<i64> = tx
+            .query_row("SELECT last FROM epoch WHERE venue = ?1 AND symbol = ?2", [venue, symbol], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        let before = before.unwrap_or(0);
+        let last = to(before);
+        let sum = checksum::of_row([venue.into(), symbol.into(), ValueRef::Integer(last)]).cast_signed();
+        tx.execute(
+            "INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3, ?4)",
+            params![venue, symbol, last, sum],
+        )?;
+        tx.commit()?;
+        Ok(before)
+    }
+
     /// The file it writes to.
     pub fn path(&self) -> &Path {
         &self.path
@@ -82,21 +118,7 @@ impl Sink for Sqlite {
     }
 
     fn reserve_epochs(&mut self, market: &Market, count: NonZeroU32) -> Result<u64, SinkError> {
-        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (venue, symbol) = (&*market.venue, market.symbol.as_str());
-        let before: Option<i64> = tx
-            .query_row("SELECT last FROM epoch WHERE venue = ?1 AND symbol = ?2", [venue, symbol], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        let before = before.unwrap_or(0);
-        let last = before.saturating_add(count.get().into());
-        let sum = checksum::of_row([venue.into(), symbol.into(), ValueRef::Integer(last)]).cast_signed();
-        tx.execute(
-            "INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3, ?4)",
-            params![venue, symbol, last, sum],
-        )?;
-        tx.commit()?;
+        let before = self.move_epoch(market, |before| before.saturating_add(count.get().into()))?;
         Ok(before.unsigned_abs() + 1)
     }
 

@@ -74,7 +74,11 @@ impl Outbox {
     /// other sink has acknowledged them. Cursors of streams go along when nothing is left behind.
     ///
     /// **Errors**: [`RelayError`]; `Spool(Corrupt)` where a batch is not as it was written, which is not handed on.
-    pub fn step(&mut self, remote: &mut impl Sink, rows_max: usize) -> Result<Relayed, RelayError> {
+    pub fn step(
+        &mut self,
+        remote: &mut (impl Sink + ?Sized),
+        rows_max: usize,
+    ) -> Result<Relayed, RelayError> {
         let next = self.next(rows_max).map_err(RelayError::Spool)?;
         let Some((batch, upto, behind)) = next else { return Ok(Relayed { receipt: None, behind: 0 }) };
         let receipt = remote.commit(&batch).map_err(RelayError::Remote)?;
@@ -156,6 +160,14 @@ const MARKET_DATA: [(Log, &str, &str, &str); 4] = [
     (Log::Candle, "'candles:' || interval", "NULL", "NULL, NULL"),
 ];
 
+/// Bytes of the pages that hold something.
+pub(super) fn bytes(conn: &Connection) -> Result<u64, SinkError> {
+    let pragma =
+        |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0).map(i64::unsigned_abs));
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(pages.saturating_mul(pragma("page_size")?))
+}
+
 /// Takes away the oldest market data in one small step, if the database holds more than `bytes_max`.
 pub(super) fn trim(
     conn: &mut Connection,
@@ -163,11 +175,8 @@ pub(super) fn trim(
     bytes_max: u64,
     now: UnixNanos,
 ) -> Result<Trimmed, SinkError> {
-    let pragma =
-        |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0).map(i64::unsigned_abs));
-    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
     let mut trimmed = Trimmed::default();
-    if pages.saturating_mul(pragma("page_size")?) <= bytes_max {
+    if bytes(conn)? <= bytes_max {
         return Ok(trimmed);
     }
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
