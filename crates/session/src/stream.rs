@@ -330,12 +330,18 @@ impl Stream {
         self.last_data = now;
     }
 
-    /// Silence after which it is probed: 20 of its gaps, within 10 to 30 seconds; nothing when it may rightly stay
-    /// silent. A quiet market is left in peace, or hundreds of them would spend the budget on questions.
+    /// Silence after which it is probed: 20 of its gaps, within 10 to 30 seconds; a minute where silence is right and
+    /// the ids of what was missed can be asked for; nothing where silence is right and nobody could tell. A quiet
+    /// market is left in peace, or hundreds of them would spend the budget on questions.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.rule.usual_gap?;
-        let span = Duration::from_nanos(self.mean_gap.saturating_mul(20));
-        Some(span.clamp(Duration::from_secs(10), Duration::from_secs(30)))
+        match (self.rule.usual_gap, self.rule.start) {
+            (Some(_), _) => {
+                let span = Duration::from_nanos(self.mean_gap.saturating_mul(20));
+                Some(span.clamp(Duration::from_secs(10), Duration::from_secs(30)))
+            }
+            (None, Start::Backfill) => Some(Duration::from_secs(60)),
+            (None, _) => None,
+        }
     }
 
     pub(crate) fn is_book(&self) -> bool {

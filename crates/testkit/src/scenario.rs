@@ -67,7 +67,7 @@ impl Outcome {
 /// How long faults last in one run, in virtual time.
 pub const FAULTS_FOR: Duration = Duration::from_secs(30);
 /// How long a stream may be silent before it is found out.
-pub const SILENCE: Duration = Duration::from_secs(32);
+pub const SILENCE: Duration = Duration::from_secs(62);
 /// How long healing may take after that.
 pub const HEAL_WITHIN: Duration = Duration::from_secs(120);
 

@@ -1,20 +1,15 @@
 //! `doctor`: whether an account can be used from here, line by line, each with what mends it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use serde::Serialize;
 use venuekit_venue::spec::DeadMan;
 use venuekit_venue::{FaultKind, Spec};
 
+use super::checks::{self, Checks, Line};
 use super::reader::{self, Reader, Readers};
 use super::target::Where;
 use super::words;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::out;
-
-/// A clock further off than this is worth mending.
-const CLOCK_MAX: Duration = Duration::from_millis(500);
 
 /// Check a venue's account: host, clock, key, permissions, and what is known of the venue.
 #[derive(Debug, clap::Args)]
@@ -34,34 +29,6 @@ pub(crate) struct Args {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Line {
-    what: &'static str,
-    verdict: Verdict,
-    found: String,
-    /// What to do; empty when nothing is to be done.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    fix: String,
-    #[serde(skip)]
-    exit: Option<Exit>,
-}
-
-#[derive(Serialize)]
-struct Shown<'a> {
-    env: &'a str,
-    venue: &'a str,
-    lines: &'a [Line],
 }
 
 pub(crate) fn run(mut args: Args) -> Outcome {
@@ -97,25 +64,8 @@ async fn examine(args: Args) -> Outcome {
         lines.push(dead_man(spec));
     }
     lines.extend(facts(args.venue));
-    let shown = Shown { env: &environment, venue: args.venue, lines: &lines };
-    // Whether anybody reads it makes no difference here.
-    let _ = if args.json { out::json(&shown)? } else { out::text(&text(&shown))? };
-    let first = lines.iter().find_map(|line| line.exit.filter(|_| line.verdict == Verdict::Fail));
-    Ok(first.unwrap_or(Exit::Ok))
-}
-
-impl Line {
-    fn ok(what: &'static str, found: impl Into<String>) -> Line {
-        Line { what, verdict: Verdict::Ok, found: found.into(), fix: String::new(), exit: None }
-    }
-
-    fn warn(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Line {
-        Line { what, verdict: Verdict::Warn, found: found.into(), fix: fix.into(), exit: None }
-    }
-
-    fn fail(what: &'static str, found: impl Into<String>, fix: impl Into<String>, exit: Exit) -> Line {
-        Line { what, verdict: Verdict::Fail, found: found.into(), fix: fix.into(), exit: Some(exit) }
-    }
+    checks::show(&Checks { env: &environment, venue: args.venue, lines: &lines }, args.json)?;
+    Ok(checks::exit(&lines))
 }
 
 /// Everything that only a key can tell.
@@ -140,28 +90,7 @@ async fn account(reader: &Reader, lines: &mut Vec<Line>) {
             lines.push(Line::fail("key", failure.to_string(), fix, failure.exit));
         }
     }
-    match reader.client.clock().await {
-        Ok(Some(clock)) => {
-            let off = Duration::from_nanos(clock.offset.unsigned_abs());
-            let within = clock.accuracy.map(|span| format!(" within {} ms", span.as_millis()));
-            let (ms, within) = (clock.offset / 1_000_000, within.unwrap_or_default());
-            let found = format!("the venue is {ms} ms ahead of this machine{within}");
-            lines.push(if off > CLOCK_MAX {
-                Line::warn(
-                    "clock",
-                    found,
-                    "set this machine's clock by NTP; signed requests are corrected meanwhile",
-                )
-            } else {
-                Line::ok("clock", found)
-            });
-        }
-        _ => lines.push(Line::warn(
-            "clock",
-            "the venue told no time yet",
-            "nothing; this venue has no time route",
-        )),
-    }
+    lines.push(checks::clock(reader).await);
     let Some(able) = reader.client.permissions() else {
         let fix = "look at the key on the venue's site: it should read, trade if you mean it to, and never withdraw";
         lines.push(Line::warn("permissions", "this venue does not tell them", fix));
@@ -268,22 +197,4 @@ fn facts(venue: &str) -> Option<Line> {
         open.join(", ")
     );
     Some(Line::warn("profile", found, fix))
-}
-
-fn text(shown: &Shown<'_>) -> String {
-    use std::fmt::Write as _;
-    let mut text = format!("env {}, {}\n", shown.env, shown.venue);
-    for line in shown.lines {
-        let mark = match line.verdict {
-            Verdict::Ok => "ok  ",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "FAIL",
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{mark} {:<12} {}", line.what, line.found);
-        if !line.fix.is_empty() {
-            let _ = writeln!(text, "     {:<12} -> {}", "", line.fix);
-        }
-    }
-    text
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
+use venuekit_driver::ClientTls;
 use venuekit_driver::gateway::{Gateway, HaltToken, Setup};
 use venuekit_session::Config;
 use venuekit_session::gate::{Caps, Notional};
 
 use super::home::{self, Home};
 use super::reader;
-use super::target::{SIM, Targets, Where};
+use super::target::{SIM, Target, Targets, Where};
 use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::out;
 use crate::signals::Signals;
@@ -121,15 +122,16 @@ impl Limits {
 }
 
 /// Sets a gateway up for the venues that the flags name.
-pub(crate) fn setup(
-    targets: &Targets,
+pub(crate) fn setup<'a>(
+    targets: impl IntoIterator<Item = &'a Target>,
+    tls: ClientTls,
     dir: PathBuf,
     environment: &str,
     seed: u64,
     limits: Option<&Limits>,
 ) -> Result<Setup, Failure> {
     let mut venues = Vec::new();
-    for target in &targets.list {
+    for target in targets {
         let config = Config {
             hosts: target.hosts.clone(),
             environment: target.environment.clone(),
@@ -139,7 +141,7 @@ pub(crate) fn setup(
         };
         venues.push((target.venue.clone(), config));
     }
-    let mut setup = Setup { venues, tls: targets.tls.clone(), ..Setup::new(dir, environment) };
+    let mut setup = Setup { venues, tls, ..Setup::new(dir, environment) };
     if let Some(limits) = limits {
         setup.caps = limits.caps(environment)?;
         setup.countdown = Duration::from_secs(limits.countdown);
@@ -175,7 +177,14 @@ async fn serve(args: Args) -> Outcome {
     // Checked before anything is served or spoken to.
     args.limits.caps(&environment)?;
     let targets = Targets::of(&args.place, &environment).await?;
-    let setup = setup(&targets, dir.clone(), &environment, args.place.seed, Some(&args.limits))?;
+    let setup = setup(
+        &targets.list,
+        targets.tls.clone(),
+        dir.clone(),
+        &environment,
+        args.place.seed,
+        Some(&args.limits),
+    )?;
     let mut gateway = home::config(Gateway::start(setup).await)?;
     home::config(gateway.serve())?;
     let halt_http = match (args.halt_http, token) {

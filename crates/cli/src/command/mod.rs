@@ -3,6 +3,7 @@
 mod account;
 mod archive;
 mod arm;
+mod checks;
 mod doctor;
 mod dump;
 mod fees;
@@ -21,6 +22,7 @@ mod rows;
 mod sign;
 mod sim;
 mod simulated;
+mod smoke;
 mod span;
 mod table;
 mod target;
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     Fills(fills::Args),
     Fees(fees::Args),
     Doctor(doctor::Args),
+    Smoke(smoke::Args),
     Gateway(gateway::Args),
     Order(order::Args),
     Halt(halt::Args),
@@ -78,6 +81,7 @@ impl Command {
             Command::Fills(args) => fills::run(args),
             Command::Fees(args) => fees::run(args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Smoke(args) => smoke::run(args),
             Command::Gateway(args) => gateway::run(args),
             Command::Order(args) => order::run(args),
             Command::Halt(args) => halt::run(args),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use venuekit_driver::{AccountReads, CallError, Client, Options};
+use venuekit_driver::{AccountReads, CallError, Client, ClientTls, Options};
 use venuekit_ingest::credentials;
 use venuekit_session::Config;
 use venuekit_sign::Credentials;
@@ -27,8 +27,8 @@ pub(crate) struct Reader {
 /// Every account that a command reads.
 pub(crate) struct Readers {
     pub(crate) list: Vec<Reader>,
-    /// Keeps the simulator inside this process, where there is one.
-    _targets: Targets,
+    /// Where they are; keeps the simulator inside this process, where there is one.
+    targets: Targets,
 }
 
 impl Readers {
@@ -59,7 +59,7 @@ impl Readers {
             }
             list.push(Reader { id: target.id, environment: target.environment.clone(), client });
         }
-        Ok(Readers { list, _targets: targets })
+        Ok(Readers { list, targets })
     }
 
     /// Says goodbye to every venue.
@@ -67,6 +67,16 @@ impl Readers {
         for reader in self.list {
             reader.client.close().await;
         }
+    }
+
+    /// Where a venue of the list is, and who we are there.
+    pub(crate) fn target(&self, id: &str) -> &Target {
+        self.targets.list.iter().find(|target| target.id == id).expect("every reader was made of one")
+    }
+
+    /// What secures connections to all of them.
+    pub(crate) fn tls(&self) -> ClientTls {
+        self.targets.tls.clone()
     }
 
     /// The environment that every output names.

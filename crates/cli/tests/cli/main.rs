@@ -7,5 +7,6 @@ mod ingest;
 mod replay;
 mod secret;
 mod sign;
+mod smoke;
 mod usage;
 mod watch;

@@ -13,7 +13,7 @@ use crate::stream::{OpenGap, Probe, Start, Sub, Which};
 /// Attempts at a first state after which the connection is held to blame.
 const TRIES_PER_CONN: u32 = 4;
 /// Silence after which a stream counts as dead even if nobody could be asked.
-const PROBE_WITHIN: core::time::Duration = core::time::Duration::from_secs(60);
+const PROBE_WITHIN: core::time::Duration = core::time::Duration::from_secs(120);
 /// Time live after which a stream's next loss is healed at once.
 const HEALTHY_AFTER: core::time::Duration = core::time::Duration::from_secs(5);
 
