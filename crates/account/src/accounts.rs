@@ -12,6 +12,7 @@ use crate::derive::{self, Underivable};
 use crate::exact::Arithmetic;
 use crate::fills::Fills;
 use crate::order::Merge;
+use crate::place::is_part_of;
 use crate::{
     Amounts, Feed, FillNews, Holding, Ledger, Name, Order, OrderKey, OwnFill, Owner, Part, Place, Reported,
     ledger, position,
@@ -353,10 +354,10 @@ impl Books {
     }
 
     fn merge_balance(&mut self, feed: &Feed, row: BalancePatch, limits: &Limits) -> Result<(), Refused> {
-        if *row.wallet != *feed.scope {
+        if !is_part_of(&row.wallet, &feed.scope) {
             return Err(Refused::Foreign { key: format!("{}/{}", row.wallet, row.asset) });
         }
-        let key = (feed.scope.clone(), Name::from(row.asset.as_str()));
+        let key = (Name::from(row.wallet.as_str()), Name::from(row.asset.as_str()));
         let known = self.ledgers.get(&key);
         if known.is_none() && self.ledgers.len() >= limits.ledgers {
             return Err(Refused::Full { part: Part::Balances });

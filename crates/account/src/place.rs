@@ -5,6 +5,11 @@ use std::sync::Arc;
 /// A venue, an account, a wallet, an asset: shared text.
 pub type Name = Arc<str>;
 
+/// Whether a wallet is the one that a feed tells of, or the part of it that belongs to one pair: `isolated:BTCUSDT`.
+pub(crate) fn is_part_of(wallet: &str, scope: &str) -> bool {
+    wallet.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
 /// One account at one venue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner {

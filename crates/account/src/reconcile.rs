@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use venuekit_types::Symbol;
 
 use crate::exact::{self, Arithmetic};
+use crate::place::is_part_of;
 use crate::{Accounts, Amounts, Feed, Holding, Order, OrderKey, Owner, Part, Place, Position, Reported};
 
 /// How far two numbers may be apart.
@@ -116,7 +117,8 @@ fn apart(a: Decimal, b: Decimal, tolerance: Decimal) -> Result<bool, Arithmetic>
 
 fn ledgers(s: &Accounts, r: &Accounts, feed: &Feed, tolerance: &Tolerance) -> Result<Found, Arithmetic> {
     let here = |place: &Place| {
-        (&place.venue, &place.account, &place.wallet) == (&feed.owner.venue, &feed.owner.account, &feed.scope)
+        (&place.venue, &place.account) == (&feed.owner.venue, &feed.owner.account)
+            && is_part_of(&place.wallet, &feed.scope)
     };
     let (mut found, mut places) = (Vec::new(), Vec::new());
     for ledger in s.ledgers().into_iter().chain(r.ledgers()).filter(|ledger| here(&ledger.place)) {

@@ -173,7 +173,10 @@ impl Ledgers {
         }
         for row in message.rows {
             let scope = match &row {
-                Row::Balance(patch) => (Part::Balances, patch.wallet.clone()),
+                // A wallet of one pair is told together with those of the others.
+                Row::Balance(patch) => {
+                    (Part::Balances, patch.wallet.split(':').next().unwrap_or_default().to_owned())
+                }
                 Row::Position(..) => (Part::Positions, spec.product.clone()),
                 Row::Order(..) => (Part::Orders, spec.product.clone()),
             };

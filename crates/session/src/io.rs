@@ -256,3 +256,22 @@ pub enum Timer {
     /// The state of a private stream is compared with the venue's.
     Compare(StreamId),
 }
+
+impl Timer {
+    /// Whether it is set for an answer, or a sign of life, to what was said or sent.
+    pub(crate) fn awaits_peer(self) -> bool {
+        matches!(
+            self,
+            Timer::Open(_)
+                | Timer::Login(_)
+                | Timer::Answer(_)
+                | Timer::Pong(_)
+                | Timer::Beat(_)
+                | Timer::Age(_)
+                | Timer::Live(_)
+                | Timer::Data(_)
+                | Timer::Probe(_)
+                | Timer::Response(_)
+        )
+    }
+}

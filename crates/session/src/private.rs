@@ -47,7 +47,7 @@ impl Rows {
     /// Forgets every row, or those of one wallet: a snapshot follows. Fills stay remembered.
     pub(crate) fn begin_snapshot(&mut self, wallet: Option<Wallet>) {
         self.rows.retain(|key, _| match (key, wallet) {
-            (Key::Balance(of, _), Some(wallet)) => of != wallet.as_str(),
+            (Key::Balance(of, _), Some(wallet)) => !wallet.is_named(of),
             _ => false,
         });
     }

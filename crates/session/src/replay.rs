@@ -2,9 +2,10 @@
 //!
 //! Our own tapes record every input with its time and replay exactly. Tapes of others hold frames and answers only:
 //! then every due tick is given at its deadline, what the session would send is discarded, a connection is bound to the
-//! one that asked for the same path, and an answer to the request with the same path and symbol.
+//! one that asked for the same path, and an answer to the request with the same path and symbol. A connection whose path
+//! the session asks for nowhere carried what its own program wanted: it stands for all that the session opens.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Deserialize;
 use venuekit_types::{Mono, Now, UnixNanos};
@@ -29,6 +30,10 @@ pub struct Replay {
     /// Connections asked for and not bound to one of the tape.
     waiting: VecDeque<(ConnId, String)>,
     bound: BTreeMap<String, ConnId>,
+    /// Connections of the session that those of the tape stand for together, whichever they are.
+    pool: Vec<ConnId>,
+    /// Connections of the tape whose path the session asks for nowhere.
+    pooled: BTreeSet<String>,
     asked: Vec<(RequestId, String)>,
     shelf: VecDeque<Row>,
     epochs: BTreeMap<StreamId, u64>,
@@ -65,6 +70,8 @@ impl Replay {
             exact: false,
             waiting: VecDeque::new(),
             bound: BTreeMap::new(),
+            pool: Vec::new(),
+            pooled: BTreeSet::new(),
             asked: Vec::new(),
             shelf: VecDeque::new(),
             epochs: BTreeMap::new(),
@@ -91,32 +98,29 @@ impl Replay {
         self.pass_until(now, told);
         match row.kind {
             Kind::Header | Kind::Send => {}
-            Kind::Connect => {
-                if let Some(conn) = self.bind(row) {
-                    self.input(now, Input::Opened { conn }, told);
-                }
-            }
+            Kind::Connect => self.open(now, row, told),
             Kind::Recv => {
-                let conn = match self.bound.get(&row.conn) {
-                    Some(conn) => Some(*conn),
-                    None => {
-                        // A tape without `connect` rows: the first frame stands for one.
-                        let conn = self.bind(row);
-                        if let Some(conn) = conn {
-                            self.input(now, Input::Opened { conn }, told);
-                        }
-                        conn
-                    }
-                };
-                if let Some(conn) = conn {
+                // A tape without `connect` rows: the first frame stands for one. And what the session opens after the
+                // tape's connection was open is carried by it too.
+                if !self.bound.contains_key(&row.conn)
+                    && (!self.waiting.is_empty() || !self.pooled.contains(&row.conn))
+                {
+                    self.open(now, row, told);
+                }
+                for conn in self.stands_for(&row.conn) {
                     self.input(now, Input::Frame { conn, bytes: &row.data }, told);
                 }
             }
             Kind::Close => {
-                let bound = self.bound.remove(&row.conn);
-                if let Some(conn) = bound.or_else(|| self.bind(row)) {
-                    self.bound.remove(&row.conn);
-                    let why = String::from_utf8_lossy(&row.data).into_owned();
+                if !self.bound.contains_key(&row.conn) && !self.pooled.contains(&row.conn) {
+                    let _ = self.bind(row);
+                }
+                let mut closed: Vec<ConnId> = self.bound.remove(&row.conn).into_iter().collect();
+                if self.pooled.remove(&row.conn) && self.pooled.is_empty() {
+                    closed.append(&mut self.pool);
+                }
+                let why = String::from_utf8_lossy(&row.data).into_owned();
+                for conn in closed {
                     self.input(now, Input::Closed { conn, why: &why }, told);
                 }
             }
@@ -140,6 +144,7 @@ impl Replay {
         };
         if self.now.is_none() && !self.exact {
             self.now = Some(now);
+            self.session.hear_alone();
             self.session.handle(now, Input::Tick);
             self.drain(now, &mut |_, _| {});
         }
@@ -175,6 +180,7 @@ impl Replay {
                 Output::Close { conn, .. } => {
                     self.waiting.retain(|(waiting, _)| *waiting != conn);
                     self.bound.retain(|_, bound| *bound != conn);
+                    self.pool.retain(|pooled| *pooled != conn);
                 }
                 Output::Request { id, request, .. } => self.asked.push((id, request.target.clone())),
                 Output::Persist { id, what: Persist::Epochs { stream, count } } if !self.exact => {
@@ -193,23 +199,52 @@ impl Replay {
         }
     }
 
+    /// A connection of the tape is open: so is the one that it stands for, or all of them.
+    fn open(&mut self, now: Now, row: &Row, told: &mut dyn FnMut(Now, Emission<'_>)) {
+        if let Some(conn) = self.bind(row) {
+            return self.input(now, Input::Opened { conn }, told);
+        }
+        if row.mono.is_some() {
+            return;
+        }
+        self.pooled.insert(row.conn.clone());
+        while let Some((conn, _)) = self.waiting.pop_front() {
+            self.pool.push(conn);
+            self.input(now, Input::Opened { conn }, told);
+        }
+    }
+
     /// Binds a connection of the tape to one the session asked for: by its number on our own tapes, else the oldest
-    /// that asked for the same path, else the oldest.
+    /// that asked for the same path.
     fn bind(&mut self, row: &Row) -> Option<ConnId> {
-        let by_number = row
-            .mono
-            .and(row.conn.parse().ok())
-            .and_then(|number: u32| self.waiting.iter().position(|(conn, _)| conn.0 == number));
-        let path = row.url.as_deref().map(path_of);
-        let by_path = || self.waiting.iter().position(|(_, waiting)| path == Some(waiting.as_str()));
-        let at = match (by_number, row.mono) {
-            (Some(at), _) => at,
-            (None, Some(_)) => return None,
-            (None, None) => by_path().unwrap_or(0),
+        let at = match row.mono {
+            Some(_) => {
+                let number: u32 = row.conn.parse().ok()?;
+                self.waiting.iter().position(|(conn, _)| conn.0 == number)?
+            }
+            None => {
+                let path = row.url.as_deref().map(path_of)?;
+                self.waiting.iter().position(|(_, waiting)| path == waiting)?
+            }
         };
         let (conn, _) = self.waiting.remove(at)?;
         self.bound.insert(row.conn.clone(), conn);
         Some(conn)
+    }
+
+    /// What a connection of the tape stands for: its own, or of the pool one for each product, since a frame is for the
+    /// stream that it names.
+    fn stands_for(&self, conn: &str) -> Vec<ConnId> {
+        if let Some(bound) = self.bound.get(conn) {
+            return vec![*bound];
+        }
+        if !self.pooled.contains(conn) {
+            return Vec::new();
+        }
+        let mut products = BTreeSet::new();
+        let first =
+            |conn: &&ConnId| self.session.product_of(**conn).is_some_and(|product| products.insert(product));
+        self.pool.iter().filter(first).copied().collect()
     }
 
     fn answer_or_keep(&mut self, now: Now, row: &Row, told: &mut dyn FnMut(Now, Emission<'_>)) {
@@ -297,12 +332,23 @@ fn path_of(url: &str) -> &str {
     }
 }
 
-/// Whether a recorded URL answers a request: the same path, and the same symbol where one is named.
+/// Whether a recorded URL answers a request: the same path, of whichever version, and the same symbol where one is
+/// named.
 pub(crate) fn same_request(target: &str, url: &str) -> bool {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let recorded = path_of(url);
     let (recorded_path, recorded_query) = recorded.split_once('?').unwrap_or((recorded, ""));
-    path == recorded_path && symbol_of(query) == symbol_of(recorded_query)
+    unversioned(path).eq(unversioned(recorded_path)) && symbol_of(query) == symbol_of(recorded_query)
+}
+
+/// The segments of a path without those that name a version: `v3`.
+fn unversioned(path: &str) -> impl Iterator<Item = &str> {
+    let is_version = |segment: &&str| {
+        segment
+            .strip_prefix('v')
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    path.split('/').filter(move |segment| !is_version(segment))
 }
 
 fn symbol_of(query: &str) -> Option<&str> {
@@ -328,6 +374,8 @@ mod tests {
         );
         check("/v1/depth?symbol=BTCUSDT", "https://api.x.com/v1/depth?symbol=ETHUSDT", false);
         check("/v1/time", "/v1/time", true);
+        check("/api/v3/depth?symbol=X", "https://www.x.com/api/v1/depth?symbol=X&limit=1000", true);
+        check("/api/v3/depth?symbol=X", "https://www.x.com/fapi/v1/depth?symbol=X", false);
         check("/v1/time", "https://api.x.com", false);
     }
 }

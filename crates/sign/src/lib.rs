@@ -16,6 +16,7 @@
 #![no_std]
 extern crate alloc;
 
+pub mod binance;
 pub mod doex;
 pub mod duedex;
 mod hmac;

@@ -25,6 +25,11 @@ pub enum SecretError {
         /// Length of the text that was given.
         chars: usize,
     },
+    /// It is a private key of a kind that is not signed with here.
+    #[error(
+        "the api secret is a private key that is no plain Ed25519 key; make an Ed25519 key without a password at the venue (RSA keys are not signed with), or use an HMAC secret"
+    )]
+    NotEd25519,
     /// There is nothing to sign with.
     #[error("the api secret is empty; set it in the environment")]
     Empty,

@@ -41,6 +41,16 @@ impl Wallet {
         }
     }
 
+    /// The word of the part of it that belongs to one pair, where each has its own.
+    pub fn of_pair(self, venue_symbol: &str) -> String {
+        format!("{}:{venue_symbol}", self.as_str())
+    }
+
+    /// Whether a word of a row names it, or the part of it that belongs to one pair.
+    pub fn is_named(self, word: &str) -> bool {
+        word.strip_prefix(self.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    }
+
     /// A wallet by its word.
     pub fn from_word(word: &str) -> Option<Wallet> {
         Wallet::ALL.into_iter().find(|wallet| wallet.as_str() == word)
@@ -346,6 +356,8 @@ pub enum Ask {
     },
     /// Every open order off unless this is said again in time.
     Countdown {
+        /// Of one market; of every one of the product when absent, where the venue can do that at once.
+        market: Option<MarketId>,
         /// In which time; the switch is off when absent.
         within: Option<Duration>,
     },
@@ -492,7 +504,10 @@ impl Ask {
             | Ask::SetRiskLimit { market, .. }
             | Ask::MoveMargin { market, .. } => Some(*market),
             Ask::Place(order) => Some(order.market),
-            Ask::Positions { market } | Ask::OpenOrders { market } | Ask::CancelAll { market } => *market,
+            Ask::Positions { market }
+            | Ask::OpenOrders { market }
+            | Ask::CancelAll { market }
+            | Ask::Countdown { market, .. } => *market,
             Ask::Instruments
             | Ask::Time
             | Ask::Permissions
@@ -505,8 +520,7 @@ impl Ask {
             | Ask::CopyTrades { .. }
             | Ask::OpenToken
             | Ask::RenewToken { .. }
-            | Ask::DropToken { .. }
-            | Ask::Countdown { .. } => None,
+            | Ask::DropToken { .. } => None,
         }
     }
 }

@@ -242,6 +242,8 @@ pub enum Control {
     Beat,
     /// The server's JSON ping, with the id to answer with.
     ServerPing(TextSpan),
+    /// The venue will close this connection soon: another one is to take over.
+    Leaving,
     /// The token of this connection is gone.
     KeyExpired,
     /// A token that was asked for.

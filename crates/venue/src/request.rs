@@ -281,10 +281,12 @@ pub struct Unsigned<'a> {
 pub struct Signed {
     /// The text that the signature covers.
     pub canonical: String,
-    /// In lower-case hexadecimal.
+    /// As the venue takes it: hexadecimal in lower case, or base64.
     pub signature: String,
     /// Headers to send with it; one of them is the key.
     pub headers: Vec<(String, String)>,
     /// Path and query to send below the venue's REST origin.
     pub target: String,
+    /// The body to send, to the byte.
+    pub body: String,
 }

@@ -309,11 +309,23 @@ impl Desk {
         if self.dead_man(at) != DeadMan::Countdown || !can {
             return Ok(());
         }
-        let ask = Ask::Countdown { within: Some(self.countdown) };
-        match self.ask(at, ask, Lane::Cancel).await.done {
-            Done::Accepted => Ok(()),
-            Done::Rejected(fault) | Done::NotSent(fault) | Done::Unknown(fault) => Err(fault),
+        let within = Some(self.countdown);
+        let everywhere = move |session: &Session, _: Now| {
+            let catalog = session.catalog(at.product);
+            let place = Place { product: at.product, socket: 0, catalog };
+            session.venue().ask(place, &Ask::Countdown { market: None, within }).is_some()
+        };
+        let markets = match self.look(at.venue, everywhere).await {
+            Some(true) => vec![None],
+            _ => self.shared.orders(|orders| orders.markets(at)).into_iter().map(Some).collect(),
+        };
+        for market in markets {
+            match self.ask(at, Ask::Countdown { market, within }, Lane::Cancel).await.done {
+                Done::Accepted => {}
+                Done::Rejected(fault) | Done::NotSent(fault) | Done::Unknown(fault) => return Err(fault),
+            }
         }
+        Ok(())
     }
 
     /// Where a market is: the middle of its live book, exactly.

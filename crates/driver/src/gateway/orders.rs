@@ -4,11 +4,11 @@
 //! It counts too many rather than too few: an order stays until a reading of the venue that began after it was last
 //! heard of does not show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use venuekit_session::CommandId;
 use venuekit_types::Mono;
-use venuekit_venue::{Fault, OrderPatch, OrderStatus};
+use venuekit_venue::{Fault, MarketId, OrderPatch, OrderStatus};
 
 /// A product of a venue: its place in the gateway's list, and in the venue's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,12 @@ impl Orders {
     pub(super) fn may_be_open(&self, product: Product) -> usize {
         let flying = self.in_flight.values().filter(|of| **of == product).count();
         flying + self.products.get(&product).map_or(0, |known| known.open.len())
+    }
+
+    /// Markets of a product with orders that are known to be open.
+    pub(super) fn markets(&self, product: Product) -> BTreeSet<MarketId> {
+        let open = self.products.get(&product).into_iter().flat_map(|known| known.open.values());
+        open.map(|(order, _)| order.market).collect()
     }
 
     /// Orders of everything that are open, or may be.

@@ -76,10 +76,14 @@ impl Session {
         self.top_up_epochs(id);
         let s = self.stream(id);
         let Some(feed) = s.feed(which) else { return };
+        let held = feed.book.held();
         let outcome = feed.book.snapshot(now, epoch, update);
         let state = feed.book.state();
+        // What was held and did not continue the snapshot was in it already.
+        let dropped = held.saturating_sub(feed.book.held());
         match outcome {
             Outcome::Applied if which == Which::Primary => {
+                s.stats.stale_dropped += u64::try_from(dropped).unwrap_or(u64::MAX);
                 if update.checksum.is_some() {
                     s.stats.checksums_ok += 1;
                 }

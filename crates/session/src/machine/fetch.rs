@@ -79,13 +79,14 @@ impl Session {
         self.request(product, Lane::Must, ask, Purpose::ProbeTrades(id))
     }
 
-    /// Whether a snapshot came full at a depth below the most, so that it may lack levels: it is asked for deeper.
+    /// Whether a snapshot came full at a depth below the most, so that it may lack levels: it is asked for deeper. One
+    /// that is longer than what was asked for answers a deeper question, as on the tape of another program.
     fn is_cut(&mut self, id: StreamId, job: &Job, update: &venuekit_book::Update<'_>) -> bool {
         let longer = update.bids.len().max(update.asks.len());
         let s = self.stream(id);
         s.levels = u32::try_from(longer).unwrap_or(u32::MAX);
         let most = s.rule.rest_depths.last().copied().unwrap_or_default();
-        matches!(job.ask, Ask::Depth { levels, .. } if levels < most && longer >= levels as usize)
+        matches!(job.ask, Ask::Depth { levels, .. } if levels < most && longer == levels as usize)
     }
 
     // ---- answers ----

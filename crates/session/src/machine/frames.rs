@@ -70,7 +70,8 @@ impl Session {
         let Some(product) = self.conns.get(&conn).map(|c| c.product) else { return };
         let Some(&id) = self.products[product].by_topic.get(&data.topic) else { return };
         let s = &mut self.streams[id.0 as usize];
-        let Some(which) = s.which(conn) else { return };
+        let which = s.which(conn).or(self.hears_alone.then_some(Which::Primary));
+        let Some(which) = which else { return };
         let Some(feed) = s.feed(which).filter(|feed| feed.listens()) else { return };
         let asked = feed.sub == Sub::Asked;
         if which == Which::Primary {

@@ -47,7 +47,7 @@ impl Session {
         let inside = of_host.clone().any(|c| c.phase != Phase::Opening);
         let knocking = of_host.any(|c| c.phase == Phase::Opening);
         let until = self.products[product].host_down_until.unwrap_or_default();
-        if now.mono < until || (knocking && !inside) {
+        if !self.hears_alone && (now.mono < until || (knocking && !inside)) {
             self.lines[id.0 as usize].held = true;
             let later = until.max(now.mono.plus(self.limits.backoff_base));
             self.timers.set(Timer::Retry(id), later);

@@ -103,6 +103,8 @@ pub struct Session {
     next_persist: u64,
     started: bool,
     stopped: bool,
+    /// What it is fed was sent to another program; see [`Session::hear_alone`].
+    hears_alone: bool,
     /// Decode buffers, reused.
     buf: EventBuf,
     spare: EventBuf,
@@ -193,6 +195,7 @@ impl Session {
             next_persist: 0,
             started: false,
             stopped: false,
+            hears_alone: false,
             buf: EventBuf::new(),
             spare: EventBuf::new(),
             out: Vec::new(),
@@ -202,6 +205,18 @@ impl Session {
             decode_errors: 0,
             event_counts: BTreeMap::new(),
         })
+    }
+
+    /// From now on it is fed what the venue said to another program. Nobody answers what it says itself, so it takes
+    /// every wish as granted and waits for nothing; and whichever connection a frame comes on, it is for the stream
+    /// that it names.
+    pub(crate) fn hear_alone(&mut self) {
+        self.hears_alone = true;
+    }
+
+    /// The product of a connection.
+    pub(crate) fn product_of(&self, conn: ConnId) -> Option<usize> {
+        self.conns.get(&conn).map(|conn| conn.product)
     }
 
     /// Takes what happened outside.
@@ -364,6 +379,9 @@ impl Session {
     }
 
     fn on_timer(&mut self, now: Now, timer: Timer) {
+        if self.hears_alone && timer.awaits_peer() {
+            return;
+        }
         match timer {
             Timer::Instruments(product) => self.ask_instruments(now, product),
             Timer::Retry(line) => self.open_line(now, line),

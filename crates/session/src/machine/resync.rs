@@ -176,7 +176,7 @@ impl Session {
             return;
         }
         feed.tries += 1;
-        if feed.tries > TRIES_PER_CONN || rule == Resync::Reconnect {
+        if !self.hears_alone && (feed.tries > TRIES_PER_CONN || rule == Resync::Reconnect) {
             self.close(now, conn, CloseReason::NoAnswer);
             return;
         }

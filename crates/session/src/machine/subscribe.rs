@@ -28,7 +28,8 @@ impl Session {
             return false;
         }
         let Some(&first) = conn.queue.front() else { return false };
-        for pace in [conn.pace.as_mut(), conn.subscribe_pace.as_mut()].into_iter().flatten() {
+        let paces = [conn.pace.as_mut(), conn.subscribe_pace.as_mut()];
+        for pace in paces.into_iter().flatten().filter(|_| !self.hears_alone) {
             if let Err(at) = pace.take(now.mono) {
                 self.timers.set(Timer::Pace(id), at);
                 return false;
@@ -63,7 +64,7 @@ impl Session {
         let request = conn.next_request;
         conn.next_request += 1;
         let within = spec.within;
-        let acked = spec.ack != Ack::Open && !unasked;
+        let acked = spec.ack != Ack::Open && !unasked && !self.hears_alone;
         let due = now.mono.plus(within);
         if acked {
             let outstanding =
@@ -119,6 +120,7 @@ impl Session {
             Control::LoginRefused(fault) => self.on_login_refused(now, id, fault),
             Control::Pong => self.on_pong(now, id),
             Control::Beat | Control::Time(_) | Control::Token(_) => {}
+            Control::Leaving => self.on_age(now, id),
             Control::KeyExpired => self.on_key_expired(now, id),
             Control::Notice(fault) => {
                 if let Some(conn) = self.conns.get(&id) {

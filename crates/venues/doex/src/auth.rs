@@ -54,6 +54,7 @@ pub(crate) fn sign_request(
         headers: vec![(profile.headers.key.clone(), credentials.key.clone())],
         canonical,
         signature,
+        body: String::new(),
     })
 }
 

@@ -28,6 +28,7 @@ pub fn sign_request(credentials: &Credentials, request: &Unsigned<'_>) -> Result
         signature: signed.signature,
         headers: signed.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         target: request.target.to_owned(),
+        body: request.body.to_owned(),
     })
 }
 

@@ -73,11 +73,12 @@ pub(crate) fn ask(profile: &Profile, place: Place<'_>, ask: &Ask) -> Option<Http
         Ask::CancelAll { market } => {
             desk.own("orders_all")?.some_market(*market)?.change(Method::Delete, Auth::Signed)
         }
-        Ask::Countdown { within } => desk
+        Ask::Countdown { market: None, within } => desk
             .own("countdown")?
             .with(&profile.params.countdown_ms, within.map_or(0, millis_up))
             .change(Method::Post, Auth::Signed),
         Ask::Balances { .. }
+        | Ask::Countdown { .. }
         | Ask::Deposits { .. }
         | Ask::Withdrawals { .. }
         | Ask::Transfers { .. }

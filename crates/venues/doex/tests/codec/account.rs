@@ -78,7 +78,7 @@ fn every_answer_of_the_card() {
     tell(SPOT, &placed(&desk), ORDER);
     tell(SPOT, &Ask::Cancel { market, order }, &ORDER.replace("PARTIALLY_FILLED", "CANCELED"));
     tell(SPOT, &Ask::CancelAll { market: None }, &listed(&[&ORDER.replace("PARTIALLY_FILLED", "CANCELED")]));
-    tell(SPOT, &Ask::Countdown { within: None }, "{}");
+    tell(SPOT, &Ask::Countdown { market: None, within: None }, "{}");
     tell(FUTURES, &Ask::Fills { market, page: page() }, &listed(&[FILL]));
     tell(SPOT, &Ask::Deposits { page: page() }, &listed(&[DEPOSIT]));
     tell(SPOT, &Ask::Withdrawals { page: page() }, &listed(&[&DEPOSIT.replace("confirming", "cancelled")]));
@@ -283,7 +283,8 @@ fn answers_that_are_none() {
         }
     }
     for body in ["<html>", "{"] {
-        let fault = desk.answer(&Ask::Countdown { within: None }, &reply(200, body)).expect_err(body);
+        let fault =
+            desk.answer(&Ask::Countdown { market: None, within: None }, &reply(200, body)).expect_err(body);
         assert_eq!(fault.kind, FaultKind::Unreadable);
     }
     let gone = reply(400, r#"{"code":-2011,"msg":"Unknown order."}"#);

@@ -68,7 +68,7 @@ pub(crate) fn sample(kind: AskKind, market: MarketId, wallet: Wallet) -> Ask {
         AskKind::Amend => Ask::Amend { market, order: named, price: number("1") },
         AskKind::Cancel => Ask::Cancel { market, order: named },
         AskKind::CancelAll => Ask::CancelAll { market: Some(market) },
-        AskKind::Countdown => Ask::Countdown { within: None },
+        AskKind::Countdown => Ask::Countdown { market: None, within: None },
         AskKind::SetLeverage => Ask::SetLeverage { market, leverage: 1.into() },
         AskKind::SetRiskLimit => Ask::SetRiskLimit { market, limit: 1.into() },
         AskKind::MoveMargin => Ask::MoveMargin { market, amount: 1.into() },
@@ -156,7 +156,7 @@ fn every_private_route_of_the_card() {
     check(SPOT, Ask::OpenToken, "POST /v1/user-stream Key 1 0");
     check(SPOT, Ask::RenewToken { token: token() }, "PUT /v1/user-stream?listenKey=key%2F1 Key 1 0");
     check(FUTURES, Ask::DropToken { token: token() }, "DELETE /v1/user-stream?listenKey=key%2F1 Key 1 0");
-    let countdown = |within| Ask::Countdown { within };
+    let countdown = |within| Ask::Countdown { market: None, within };
     check(SPOT, countdown(None), "POST /v1/orders/countdown?countdownMs=0 Signed 1 0");
     let armed = "POST /v1/futures/orders/countdown?countdownMs=10000 Signed 1 0";
     check(FUTURES, countdown(Some(Duration::from_secs(10))), armed);

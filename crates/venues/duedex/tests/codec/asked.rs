@@ -81,7 +81,7 @@ fn sample(kind: AskKind) -> Ask {
         AskKind::Amend => Ask::Amend { market, order: theirs(), price: number("8000.5") },
         AskKind::Cancel => Ask::Cancel { market, order: theirs() },
         AskKind::CancelAll => Ask::CancelAll { market: Some(market) },
-        AskKind::Countdown => Ask::Countdown { within: None },
+        AskKind::Countdown => Ask::Countdown { market: None, within: None },
         AskKind::SetLeverage => Ask::SetLeverage { market, leverage: 25.into() },
         AskKind::SetRiskLimit => Ask::SetRiskLimit { market, limit: 150.into() },
         AskKind::MoveMargin => Ask::MoveMargin { market, amount: 1.into() },

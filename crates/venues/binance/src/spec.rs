@@ -1,0 +1,334 @@
+//! What Binance is, as data: one [`Spec`] for spot with margin, one for USD-M futures.
+//!
+//! The two share their names of markets, and no message says which it belongs to. They live at hosts of their own,
+//! so the socket decides.
+
+use core::time::Duration;
+
+use venuekit_book::{ChainFirst, Checksum, Early, Linkage};
+use venuekit_venue::spec::{
+    Ack, BookSpec, Budget, BudgetKey, ChannelSpec, ClientId, ClockSource, DeadMan, Draws, FrameCodec,
+    Heartbeat, Hosts, KeyPlace, Login, Nonce, NumberForm, Numbers, OrderAck, OrderSpec, Paging, PagingSpec,
+    PrivateModel, PrivateSpec, Rate, Refusal, Resync, RowIds, SignScheme, SnapshotSource, SocketLimits,
+    SocketSpec, Spec, SubscribeSpec, Window,
+};
+use venuekit_venue::{AskKind, Channel, Interval, OrderType, Wallet};
+
+/// The index of the spot product, which has the margin wallets.
+pub const SPOT: usize = 0;
+/// The index of the USD-M product.
+pub const USDM: usize = 1;
+
+/// Candles of any interval; specs compare kinds alone.
+const CANDLES: Channel = Channel::Candles(Interval::M1);
+
+/// The name of the origin of the WebSocket API.
+const WS_API: &str = "ws-api";
+
+/// Rows on one page of a history, at most.
+pub(crate) const PAGE: u32 = 1000;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// One spec for each product.
+pub(crate) fn specs() -> [Spec; 2] {
+    [spot(), usdm()]
+}
+
+fn spot() -> Spec {
+    let hosts = [
+        ("live", "https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443"),
+        (
+            "demo",
+            "https://demo-api.binance.com",
+            "wss://demo-stream.binance.com",
+            "wss://demo-ws-api.binance.com",
+        ),
+        (
+            "testnet",
+            "https://testnet.binance.vision",
+            "wss://stream.testnet.binance.vision",
+            "wss://ws-api.testnet.binance.vision",
+        ),
+    ];
+    let beats = Heartbeat::ServerPing { every: 20 * SECOND, within: MINUTE };
+    let public = vec![Channel::Book, Channel::Trades, Channel::Ticker, CANDLES];
+    let private = vec![Channel::Orders, Channel::Fills, Channel::Balances];
+    // Five messages a second count pongs too, so that one is left for those.
+    let limits = limits(4);
+    let socket = |origin, path: &str, carries, login| SocketSpec {
+        origin,
+        path: path.to_owned(),
+        carries,
+        login,
+        codec: FrameCodec::Json,
+        heartbeats: vec![beats],
+        limits: limits.clone(),
+    };
+    Spec {
+        product: "spot".to_owned(),
+        hosts: hosts
+            .map(|(environment, rest, stream, api)| Hosts {
+                environment: environment.to_owned(),
+                rest: rest.to_owned(),
+                stream: stream.to_owned(),
+                others: Vec::new(),
+                streams: vec![(WS_API, api.to_owned())],
+            })
+            .into(),
+        sockets: vec![
+            socket(None, "/ws", public, Login::None),
+            socket(Some(WS_API), "/ws-api/v3", private, Login::SignedFrame { auto_topics: true }),
+        ],
+        books: vec![book(Linkage::Range { overlap: false })],
+        channels: vec![
+            rows(Channel::Trades, "trade", RowIds::Contiguous, None),
+            rows(CANDLES, "kline", RowIds::Opaque, Some(2 * SECOND)),
+            whole(Channel::Ticker, "ticker", SECOND),
+            rows(Channel::Orders, "executionReport", RowIds::Opaque, None),
+            rows(Channel::Fills, "executionReport", RowIds::Opaque, None),
+            rows(Channel::Balances, "outboundAccountPosition", RowIds::Opaque, None),
+        ],
+        budgets: vec![
+            budget("spot_weight", Draws::Weight, MINUTE, 6000, "x-mbx-used-weight-1m"),
+            budget("spot_orders_10s", Draws::Orders, 10 * SECOND, 50, "x-mbx-order-count-10s"),
+            budget("spot_orders_1d", Draws::Orders, DAY, 160_000, "x-mbx-order-count-1d"),
+        ],
+        orders: Some(OrderSpec {
+            types: OrderType::ALL.into(),
+            reduce_only: false,
+            dead_man: DeadMan::None,
+            ..orders()
+        }),
+        private: PrivateSpec {
+            balances: PrivateModel::Delta,
+            positions: PrivateModel::None,
+            orders: PrivateModel::Delta,
+            fills: PrivateModel::Delta,
+        },
+        wallets: vec![Wallet::Spot, Wallet::Margin, Wallet::Isolated, Wallet::Funding],
+        asks: asks(&[AskKind::Deposits, AskKind::Withdrawals]),
+        paging: vec![
+            paging(AskKind::OrderHistory, Paging::IdUp, PAGE, DAY),
+            paging(AskKind::Fills, Paging::IdUp, PAGE, DAY),
+            paging(AskKind::Deposits, Paging::Offset, PAGE, 90 * DAY),
+            paging(AskKind::Withdrawals, Paging::Offset, PAGE, 90 * DAY),
+            paging(AskKind::Transfers, Paging::Offset, 100, 30 * DAY),
+        ],
+        ..shared()
+    }
+}
+
+fn usdm() -> Spec {
+    let hosts = [
+        ("live", "https://fapi.binance.com", "wss://fstream.binance.com"),
+        ("demo", "https://demo-fapi.binance.com", "wss://demo-fstream.binance.com"),
+        ("testnet", "https://testnet.binancefuture.com", "wss://fstream.binancefuture.com"),
+    ];
+    let beats = Heartbeat::ServerPing { every: 3 * MINUTE, within: 10 * MINUTE };
+    let key = Login::ListenKey { place: KeyPlace::Path, every: 30 * MINUTE, life: 60 * MINUTE };
+    let market = vec![Channel::Trades, Channel::Ticker, Channel::Mark, CANDLES];
+    let private = vec![Channel::Orders, Channel::Fills, Channel::Balances, Channel::Positions];
+    let limits = limits(9);
+    // Each path carries streams of its own. What is asked for on the wrong one is acknowledged, and never delivers.
+    let sockets = [
+        ("/public/ws", vec![Channel::Book], Login::None),
+        ("/market/ws", market, Login::None),
+        ("/private/ws", private, key),
+    ];
+    Spec {
+        product: "usdm".to_owned(),
+        hosts: hosts
+            .map(|(environment, rest, stream)| Hosts {
+                environment: environment.to_owned(),
+                rest: rest.to_owned(),
+                stream: stream.to_owned(),
+                others: Vec::new(),
+                streams: Vec::new(),
+            })
+            .into(),
+        sockets: sockets
+            .map(|(path, carries, login)| SocketSpec {
+                origin: None,
+                path: path.to_owned(),
+                carries,
+                login,
+                codec: FrameCodec::Json,
+                heartbeats: vec![beats],
+                limits: limits.clone(),
+            })
+            .into(),
+        books: vec![book(Linkage::Chain { first: ChainFirst::Straddle })],
+        channels: vec![
+            rows(Channel::Trades, "aggTrade", RowIds::Contiguous, None),
+            rows(CANDLES, "kline", RowIds::Opaque, Some(2 * SECOND)),
+            whole(Channel::Ticker, "ticker", 2 * SECOND),
+            whole(Channel::Mark, "markPrice@1s", SECOND),
+            rows(Channel::Orders, "ORDER_TRADE_UPDATE", RowIds::Opaque, None),
+            rows(Channel::Fills, "ORDER_TRADE_UPDATE", RowIds::Opaque, None),
+            rows(Channel::Balances, "ACCOUNT_UPDATE", RowIds::Opaque, None),
+            rows(Channel::Positions, "ACCOUNT_UPDATE", RowIds::Opaque, None),
+        ],
+        budgets: vec![
+            budget("usdm_weight", Draws::Weight, MINUTE, 2400, "x-mbx-used-weight-1m"),
+            budget("usdm_orders_10s", Draws::Orders, 10 * SECOND, 300, "x-mbx-order-count-10s"),
+            budget("usdm_orders_1m", Draws::Orders, MINUTE, 1200, "x-mbx-order-count-1m"),
+        ],
+        orders: Some(OrderSpec {
+            // Orders with a trigger live on routes and under ids of their own, where no other order is looked up.
+            types: vec![OrderType::Limit, OrderType::Market],
+            reduce_only: true,
+            dead_man: DeadMan::Countdown,
+            ..orders()
+        }),
+        private: PrivateSpec {
+            balances: PrivateModel::Delta,
+            positions: PrivateModel::Delta,
+            orders: PrivateModel::Delta,
+            fills: PrivateModel::Delta,
+        },
+        wallets: vec![Wallet::Futures],
+        asks: asks(&[
+            AskKind::Mark,
+            AskKind::Positions,
+            AskKind::OpenToken,
+            AskKind::RenewToken,
+            AskKind::DropToken,
+            AskKind::Countdown,
+        ]),
+        paging: vec![
+            paging(AskKind::OrderHistory, Paging::IdUp, PAGE, 7 * DAY),
+            paging(AskKind::Fills, Paging::IdUp, PAGE, 7 * DAY),
+            paging(AskKind::Transfers, Paging::Offset, PAGE, 90 * DAY),
+        ],
+        ..shared()
+    }
+}
+
+/// What both products have in common; what is empty here is each one's own.
+fn shared() -> Spec {
+    Spec {
+        venue: "binance".to_owned(),
+        product: String::new(),
+        hosts: Vec::new(),
+        sockets: Vec::new(),
+        subscribe: SubscribeSpec {
+            batch: 200,
+            one_at_a_time: false,
+            one_channel: false,
+            repeats: false,
+            ack: Ack::PerRequest,
+            // A name that no stream has is acknowledged like any other.
+            refusals: vec![Refusal::Bound, Refusal::Silence],
+            within: 10 * SECOND,
+        },
+        books: Vec::new(),
+        channels: Vec::new(),
+        clock: ClockSource::Route,
+        future_limit: SECOND,
+        window: 5 * SECOND,
+        nonce: Nonce::ClockWindow,
+        sign: SignScheme::QueryBody,
+        budgets: Vec::new(),
+        orders: None,
+        private: PrivateSpec {
+            balances: PrivateModel::None,
+            positions: PrivateModel::None,
+            orders: PrivateModel::None,
+            fills: PrivateModel::None,
+        },
+        wallets: Vec::new(),
+        asks: Vec::new(),
+        paging: Vec::new(),
+        numbers: Numbers { read: NumberForm::Text, write: NumberForm::Text },
+    }
+}
+
+fn limits(messages_a_second: u32) -> SocketLimits {
+    SocketLimits {
+        max_age: Some(DAY),
+        max_streams: 1024,
+        client_messages: Some(Rate { count: messages_a_second, per: SECOND }),
+        ..SocketLimits::default()
+    }
+}
+
+/// The same levels a side, and nearly the same weights, at both products.
+fn book(linkage: Linkage) -> BookSpec {
+    BookSpec {
+        name: "depth@100ms".to_owned(),
+        linkage,
+        checksum: Checksum::None,
+        early: Early::Buffer,
+        snapshot: SnapshotSource::Rest,
+        resync: Resync::Refetch,
+        depths: Vec::new(),
+        trim: None,
+        rest_depths: vec![100, 1000],
+        usual_gap: SECOND,
+    }
+}
+
+/// Rows add up, so a lost frame needs a cure.
+fn rows(channel: Channel, name: &str, ids: RowIds, usual_gap: Option<Duration>) -> ChannelSpec {
+    ChannelSpec {
+        channel,
+        name: name.to_owned(),
+        linkage: Linkage::Unnumbered,
+        snapshot: false,
+        resync: Resync::Resubscribe,
+        ids,
+        usual_gap,
+    }
+}
+
+/// Of these each frame is the whole, so the next one is the cure.
+fn whole(channel: Channel, name: &str, usual_gap: Duration) -> ChannelSpec {
+    ChannelSpec {
+        linkage: Linkage::Replace,
+        resync: Resync::Await,
+        ..rows(channel, name, RowIds::Opaque, Some(usual_gap))
+    }
+}
+
+fn budget(name: &str, draws: Draws, span: Duration, capacity: u32, header: &str) -> Budget {
+    Budget {
+        name: name.to_owned(),
+        key: if draws == Draws::Weight { BudgetKey::Ip } else { BudgetKey::Account },
+        window: Window::Fixed(span),
+        capacity,
+        draws,
+        used_header: Some(header.to_owned()),
+        limit_header: None,
+        left_header: None,
+    }
+}
+
+fn orders() -> OrderSpec {
+    OrderSpec {
+        ack: OrderAck::Result,
+        client_id: ClientId::WhileOpen,
+        client_id_max: 36,
+        types: Vec::new(),
+        triggers: Vec::new(),
+        reduce_only: false,
+        dead_man: DeadMan::None,
+    }
+}
+
+fn asks(own: &[AskKind]) -> Vec<AskKind> {
+    use AskKind::{
+        Balances, Cancel, CancelAll, Candles, Depth, Fees, Fills, Instruments, OpenOrders, Order,
+        OrderHistory, Permissions, Place, Ticker, Time, Trades, Transfers,
+    };
+    let mut asks = vec![Instruments, Time, Depth, Trades, Candles, Ticker, Permissions, Fees, Balances];
+    asks.extend([OpenOrders, Order, OrderHistory, Fills, Transfers, Place, Cancel, CancelAll]);
+    asks.extend(own);
+    asks
+}
+
+fn paging(ask: AskKind, paging: Paging, page: u32, span: Duration) -> PagingSpec {
+    PagingSpec { ask, paging, page, span: Some(span) }
+}
