@@ -20,7 +20,7 @@ pub(crate) fn say(place: Place<'_>, say: Say<'_>, out: &mut Vec<u8>) -> bool {
             return auth::login(credentials, at)
                 .is_ok_and(|frame| serde_json::to_writer(out, &frame).is_ok());
         }
-        Say::AskChallenge | Say::Login { .. } | Say::Ping { .. } | Say::Pong { .. } => return false,
+        Say::AskChallenge { .. } | Say::Login { .. } | Say::Ping { .. } | Say::Pong { .. } => return false,
     };
     let streams = topics.iter().map(|&topic| stream(place, topic).map(Text::from));
     match streams.collect::<Option<Vec<_>>>() {

@@ -73,7 +73,7 @@ pub(super) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
             }
             .sign(Method::Post)
         }
-        Ask::Countdown { within } => desk
+        Ask::Countdown { market: None, within } => desk
             .get("cancelallordersafter", 25)
             .with("timeout", within.map_or(0, seconds_up))
             .sign(Method::Post),

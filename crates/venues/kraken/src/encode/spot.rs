@@ -76,7 +76,7 @@ pub(super) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         }
         // There is no route for those of one market.
         Ask::CancelAll { market: None } => desk.private("CancelAll", 0).sign(),
-        Ask::Countdown { within } => {
+        Ask::Countdown { market: None, within } => {
             desk.private("CancelAllOrdersAfter", 1).with("timeout", within.map_or(0, seconds_up)).sign()
         }
         _ => return None,
