@@ -1,4 +1,4 @@
-//! Signed requests of both venues, by any key and from any address.
+//! Signed requests of the venues, by any key and from any address.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,11 @@ pub(crate) fn quiet() -> SimConfig {
 
 pub(crate) fn keys(venue: &str) -> Credentials {
     let keys = SimConfig::new(1, start()).keys;
-    if venue == "doex" { keys.doex } else { keys.duedex }
+    match venue {
+        "doex" => keys.doex,
+        "binance" => keys.binance,
+        _ => keys.duedex,
+    }
 }
 
 impl Rig {
@@ -106,4 +110,45 @@ pub(crate) fn best(sim: &Sim, venue: &str, symbol: &str) -> (String, String) {
         venuekit_types::Scaled::new(level.price.0, book.price_scale).padded().to_string()
     };
     (text(book.bids[0]), text(book.asks[0]))
+}
+
+/// A query of Binance with its timestamp, signed; the text of each value is encoded already.
+pub(crate) fn binance_query(params: &[(&str, &str)], stamp: i64, secret: &[u8]) -> String {
+    let stamp = stamp.to_string();
+    let all = params.iter().copied().chain([("timestamp", stamp.as_str())]);
+    let query: Vec<String> = all.map(|(name, value)| format!("{name}={value}")).collect();
+    let query = query.join("&");
+    format!("{query}&signature={}", venuekit_sign::hmac_sha256_hex(secret, query.as_bytes()))
+}
+
+impl Rig {
+    /// A signed request to Binance; gives its number.
+    pub(crate) fn binance_ask(
+        &mut self,
+        (method, path): (&str, &str),
+        params: &[(&str, &str)],
+        keys: &Credentials,
+        peer: IpAddr,
+    ) -> u64 {
+        let query = binance_query(params, self.now.wall.millis(), keys.secret.expose());
+        let headers = [("X-MBX-APIKEY", keys.key.as_str())];
+        self.request("binance", Request { method, path, query: &query, headers: &headers, body: b"", peer })
+    }
+
+    /// A signed request to Binance by the demo key, answered at once.
+    pub(crate) fn binance(&mut self, method: &str, path: &str, params: &[(&str, &str)]) -> Response {
+        let id = self.binance_ask((method, path), params, &keys("binance"), PEER);
+        self.responses.remove(&id).flatten().expect("answered at once")
+    }
+
+    /// What Binance answers to a signed request that has to be right.
+    pub(crate) fn binance_json(&mut self, method: &str, path: &str, params: &[(&str, &str)]) -> Value {
+        let response = self.binance(method, path, params);
+        assert_eq!(response.status, 200, "{method} {path} {params:?}: {:?}", json(&response));
+        json(&response)
+    }
+
+    pub(crate) fn binance_account(&self) -> &venuekit_sim::wallets::Account {
+        self.sim.venue("binance").expect("a venue").account()
+    }
 }
