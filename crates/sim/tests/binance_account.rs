@@ -298,11 +298,12 @@ fn spot_fills_are_answered_told_and_paged_and_agree() {
     }
     assert_eq!(paged, all);
     assert_eq!(page(&mut rig, &[("limit", "1")]), all[all.len() - 1..], "unasked the newest");
-    let order = told[0]["i"].to_string();
+    let own = told[0]["i"].clone();
+    let order = own.to_string();
     assert!(
         page(&mut rig, &[("orderId", &order)])
             .iter()
-            .all(|id| told.iter().any(|t| t["t"] == *id && t["i"].to_string() == order))
+            .all(|id| told.iter().any(|t| t["t"] == *id && t["i"] == own))
     );
     for (params, expected) in [
         (&[("fromId", "1"), ("startTime", "1")][..], -1128),
