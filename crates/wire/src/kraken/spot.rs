@@ -14,6 +14,11 @@ pub enum ServerFrame<'a> {
     Data(Message<'a>),
     /// Proof of life.
     Heartbeat,
+    /// A word of the retired version, which only recordings hold.
+    Retired {
+        /// The venue's word for it.
+        event: Text<'a>,
+    },
 }
 
 /// Every field that any frame has.
@@ -21,6 +26,7 @@ pub enum ServerFrame<'a> {
 struct Envelope<'a> {
     #[serde(borrow)]
     method: Option<Text<'a>>,
+    event: Option<Text<'a>>,
     channel: Option<Text<'a>>,
     #[serde(rename = "type")]
     kind: Option<Text<'a>>,
@@ -72,6 +78,9 @@ impl<'a> ServerFrame<'a> {
         if let Some(method) = frame.method {
             let Envelope { req_id, success, error, symbol, result, .. } = frame;
             return Ok(ServerFrame::Reply(Reply { method, req_id, success, error, symbol, result }));
+        }
+        if let Some(event) = frame.event {
+            return Ok(ServerFrame::Retired { event });
         }
         let channel = frame.channel.ok_or(WireError::Missing { field: "channel" })?;
         if channel == "heartbeat" {

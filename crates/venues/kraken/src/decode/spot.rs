@@ -33,6 +33,10 @@ pub(super) fn channels(name: &str) -> &'static [Channel] {
 pub(super) fn decode(place: Place<'_>, frame: &[u8], out: &mut EventBuf) -> Result<(), WireError> {
     match ServerFrame::parse(frame)? {
         ServerFrame::Heartbeat => out.events.push(Event::Control(Control::Beat)),
+        ServerFrame::Retired { event } => out.events.push(match event.as_str() {
+            "heartbeat" | "pong" | "systemStatus" | "subscriptionStatus" => Event::Control(Control::Beat),
+            other => Unfit::new(BrokenWhy::UnknownKind, other).broken(None),
+        }),
         ServerFrame::Reply(reply) => out.events.push(replied(place, &reply)),
         ServerFrame::Data(message) => data(place, &message, out)?,
     }
