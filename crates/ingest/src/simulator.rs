@@ -82,11 +82,7 @@ impl Simulator {
 
     /// The demo account of a venue.
     pub(crate) fn demo(&self, venue: &str) -> Option<Credentials> {
-        match venue {
-            "doex" => Some(self.keys.doex.clone()),
-            "duedex" => Some(self.keys.duedex.clone()),
-            _ => None,
-        }
+        self.keys.of(venue).cloned()
     }
 
     /// Whom a client trusts that speaks to it.

@@ -1,4 +1,4 @@
-//! All venues together: what a seed, a start and a rate become.
+//! The venues together: what a seed, a start and a rate become.
 
 use fastrand::Rng;
 use rust_decimal::Decimal;
@@ -13,10 +13,14 @@ use crate::engine::Owner;
 use crate::faults::FaultPlan;
 use crate::front::{Front, FrontInput, FrontOutput};
 use crate::keys::{ApiKey, KeyRing};
+use crate::kraken::{self, Kraken, KrakenLimits};
 use crate::market;
 use crate::venue::{VenueConfig, VenueSim};
 use crate::wallets::{Account, Wallet};
 use crate::world::{MoveDenied, Numbering, World, WorldConfig};
+
+/// The venues that there are, in the order in which they open.
+pub const VENUES: [&str; 4] = ["doex", "duedex", "binance", "kraken"];
 
 /// Book messages a second and venue when nobody says otherwise.
 pub const RATE: u32 = 200;
@@ -30,9 +34,22 @@ pub struct Keys {
     pub duedex: Credentials,
     /// For Binance.
     pub binance: Credentials,
+    /// For Kraken, spot and futures alike, its secret in base64.
+    pub kraken: Credentials,
 }
 
 impl Keys {
+    /// The key of a venue; nothing when there is none of that name.
+    pub fn of(&self, venue: &str) -> Option<&Credentials> {
+        match venue {
+            "doex" => Some(&self.doex),
+            "duedex" => Some(&self.duedex),
+            "binance" => Some(&self.binance),
+            "kraken" => Some(&self.kraken),
+            _ => None,
+        }
+    }
+
     /// Keys of the venues' shapes made from a seed; anyone who knows the seed knows them.
     pub fn from_seed(seed: u64) -> Keys {
         let mut rng = Rng::with_seed(seed);
@@ -45,7 +62,10 @@ impl Keys {
         let body: String = (0..42).map(|_| rng.alphanumeric()).collect();
         let duedex = Credentials::new(key, format!("{body}{last}="));
         let mut text = |len: usize| -> String { (0..len).map(|_| rng.alphanumeric()).collect() };
-        Keys { doex, duedex, binance: Credentials::new(text(64), text(64)) }
+        let binance = Credentials::new(text(64), text(64));
+        // 85 characters, then one that ends in four zero bits, and two pads are 64 bytes.
+        let kraken = Credentials::new(text(56), format!("{}Q==", text(85)));
+        Keys { doex, duedex, binance, kraken }
     }
 }
 
@@ -56,6 +76,8 @@ pub struct SimConfig {
     pub seed: u64,
     /// When it begins.
     pub start: Now,
+    /// Which venues open; what happens at one does not depend on the others.
+    pub venues: Vec<&'static str>,
     /// Book messages a second and venue over all its markets; 0 stands still.
     pub rate: u32,
     /// What goes wrong at Doex.
@@ -64,6 +86,8 @@ pub struct SimConfig {
     pub duedex_faults: FaultPlan,
     /// What goes wrong at Binance.
     pub binance_faults: FaultPlan,
+    /// What goes wrong at Kraken.
+    pub kraken_faults: FaultPlan,
     /// What opens the demo accounts, to read and to trade.
     pub keys: Keys,
     /// Further keys of the demo accounts, each with its venue.
@@ -80,6 +104,8 @@ pub struct SimConfig {
     pub duedex_limits: DuedexLimits,
     /// Binance's limits.
     pub binance_limits: BinanceLimits,
+    /// Kraken's limits.
+    pub kraken_limits: KrakenLimits,
 }
 
 impl SimConfig {
@@ -88,10 +114,12 @@ impl SimConfig {
         SimConfig {
             seed,
             start,
+            venues: VENUES.to_vec(),
             rate: RATE,
             doex_faults: FaultPlan::default(),
             duedex_faults: FaultPlan::default(),
             binance_faults: FaultPlan::default(),
+            kraken_faults: FaultPlan::default(),
             keys: Keys::from_seed(seed),
             more_keys: Vec::new(),
             script: true,
@@ -100,6 +128,7 @@ impl SimConfig {
             doex_limits: DoexLimits::default(),
             duedex_limits: DuedexLimits::default(),
             binance_limits: BinanceLimits::default(),
+            kraken_limits: KrakenLimits::default(),
         }
     }
 
@@ -108,6 +137,13 @@ impl SimConfig {
         self.doex_faults = plan.clone();
         self.duedex_faults = FaultPlan { seed: plan.seed ^ 0xd0e, ..plan.clone() };
         self.binance_faults = FaultPlan { seed: plan.seed ^ 0xb1a, ..plan.clone() };
+        self.kraken_faults = FaultPlan { seed: plan.seed ^ 0x7e4, ..plan.clone() };
+        self
+    }
+
+    /// These venues and no others.
+    pub fn only(mut self, venues: &[&'static str]) -> SimConfig {
+        self.venues = venues.to_vec();
         self
     }
 
@@ -134,10 +170,11 @@ impl SimConfig {
             numbering: match venue {
                 "doex" => Numbering::PerChange,
                 "binance" => Numbering::Shared,
+                "kraken" => Numbering::PerLevel,
                 _ => Numbering::PerMessage,
             },
             funding_hour: if venue == "duedex" { 4 } else { 0 },
-            funding_hours: 8,
+            funding_hours: if venue == "kraken" { 1 } else { 8 },
             seed,
             start: self.start,
             rate: self.rate,
@@ -148,7 +185,7 @@ impl SimConfig {
     }
 }
 
-/// The simulator: all venues, driven together or taken apart.
+/// The simulator: its venues, driven together or taken apart.
 ///
 /// ```
 /// use std::time::Duration;
@@ -168,11 +205,11 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Opens all venues.
+    /// Opens the venues that the configuration names.
     pub fn new(config: SimConfig) -> Sim {
         let run = config.run();
         let mut rng = Rng::with_seed(config.seed);
-        let [doex_seed, duedex_seed, binance_seed] = [(); 3].map(|()| rng.u64(..));
+        let [doex_seed, duedex_seed, binance_seed, kraken_seed] = [(); 4].map(|()| rng.u64(..));
         let doex = VenueConfig {
             world: config.world("doex", &market::DOEX, doex_seed),
             faults: config.doex_faults.clone(),
@@ -200,23 +237,42 @@ impl Sim {
             script: config.script,
             lead: None,
         };
-        let (doex_limits, duedex_limits) = (config.doex_limits, config.duedex_limits);
-        let binance_limits = config.binance_limits;
-        let venues = vec![
-            // DueDEX tells nothing of deposits over its interface, so only this account has had some.
-            VenueSim::new(doex, |world, user, start| {
-                give_a_past(world, user.owner, start).expect("the demo account is funded for its past");
-                Box::new(Doex::new(world, user, start, doex_limits, run.clone()))
-            }),
-            VenueSim::new(duedex, |world, user, start| {
-                Box::new(Duedex::new(world, user, start, duedex_limits, run.clone()))
-            }),
-            VenueSim::new(binance, |world, user, start| {
-                binance::give_a_past(world, user.owner, start)
-                    .expect("the demo account is funded for its past");
-                Box::new(Binance::new(world, user, start, binance_limits, run.clone()))
-            }),
-        ];
+        let kraken = VenueConfig {
+            world: config.world("kraken", &market::KRAKEN, kraken_seed),
+            faults: config.kraken_faults.clone(),
+            credentials: config.keys.kraken.clone(),
+            keys: config.keys_of("kraken"),
+            account: kraken::demo_account(),
+            script: config.script,
+            lead: None,
+        };
+        let funded = "the demo account is funded for its past";
+        let opens = |name| config.venues.contains(&name);
+        let mut venues = Vec::new();
+        if opens("doex") {
+            // DueDEX tells nothing of deposits over its interface, so its account has had none.
+            venues.push(VenueSim::new(doex, |world, user, start| {
+                give_a_past(world, user.owner, start).expect(funded);
+                Box::new(Doex::new(world, user, start, config.doex_limits, run.clone()))
+            }));
+        }
+        if opens("duedex") {
+            venues.push(VenueSim::new(duedex, |world, user, start| {
+                Box::new(Duedex::new(world, user, start, config.duedex_limits, run.clone()))
+            }));
+        }
+        if opens("binance") {
+            venues.push(VenueSim::new(binance, |world, user, start| {
+                binance::give_a_past(world, user.owner, start).expect(funded);
+                Box::new(Binance::new(world, user, start, config.binance_limits, run.clone()))
+            }));
+        }
+        if opens("kraken") {
+            venues.push(VenueSim::new(kraken, |world, user, start| {
+                kraken::give_a_past(world, user.owner, start).expect(funded);
+                Box::new(Kraken::new(world, user, start, config.kraken_limits, run.clone()))
+            }));
+        }
         Sim { run, venues, polled: 0 }
     }
 

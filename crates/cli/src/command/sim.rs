@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 use venuekit_driver::Remote;
 use venuekit_sign::Credentials;
-use venuekit_sim::{FaultPlan, Keys, SimConfig, VenueSim};
+use venuekit_sim::{FaultPlan, Keys, SimConfig, VENUES, VenueSim};
 
 use super::words;
 use crate::exit::{Exit, Failure, OrExit, Outcome};
@@ -26,7 +26,7 @@ const TRUTH_EVERY: Duration = Duration::from_millis(50);
 /// How much wider a budget can be.
 const WIDE: u32 = 100;
 
-/// Run the simulator alone: both venues on loopback, speaking their own protocols.
+/// Run the simulator alone: its venues on loopback, speaking their own protocols.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -107,7 +107,8 @@ async fn serve(args: Args) -> Outcome {
         write(path, "CA certificate", tls.ca_pem().as_bytes())?;
     }
     if let Some(path) = &args.credentials {
-        let lines = env_lines("doex", &keys.doex) + &env_lines("duedex", &keys.duedex);
+        let of = |venue: &&'static str| keys.of(venue).map(|keys| env_lines(venue, keys));
+        let lines: String = VENUES.iter().filter_map(of).collect();
         write(path, "credentials", lines.as_bytes())?;
         eprintln!("the keys of the demo accounts are in {}", path.display());
     }

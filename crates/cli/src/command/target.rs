@@ -119,21 +119,12 @@ impl Targets {
             for (id, hosts) in served.hosts() {
                 for target in list.iter_mut().filter(|target| target.id == id && is_embedded(target)) {
                     target.place(vec![hosts.clone()]);
-                    target.demo = demo(&keys, id);
+                    target.demo = keys.of(id).cloned();
                 }
             }
             fronts = Some(served);
         }
         Ok(Targets { list, tls, _fronts: fronts })
-    }
-}
-
-/// The demo account of a simulated venue.
-fn demo(keys: &Keys, venue: &str) -> Option<Credentials> {
-    match venue {
-        "doex" => Some(keys.doex.clone()),
-        "duedex" => Some(keys.duedex.clone()),
-        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A client's side of the wire without a wire: hands inputs to the simulator and keeps what it sends.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod kraken;
 pub(crate) mod trade;
 
 use std::collections::BTreeMap;
@@ -41,7 +42,10 @@ impl Rig {
     pub(crate) fn new(seed: u64) -> Rig {
         // Clients know the keys of seed 1.
         let keys = Keys::from_seed(1);
-        Rig::with(SimConfig { history: 20_000, keys, ..SimConfig::new(seed, start()) })
+        Rig::with(
+            SimConfig { history: 20_000, keys, ..SimConfig::new(seed, start()) }
+                .only(&["doex", "duedex", "binance"]),
+        )
     }
 
     pub(crate) fn with(config: SimConfig) -> Rig {

@@ -14,12 +14,7 @@ pub(crate) fn quiet() -> SimConfig {
 }
 
 pub(crate) fn keys(venue: &str) -> Credentials {
-    let keys = SimConfig::new(1, start()).keys;
-    match venue {
-        "doex" => keys.doex,
-        "binance" => keys.binance,
-        _ => keys.duedex,
-    }
+    SimConfig::new(1, start()).keys.of(venue).expect("a venue").clone()
 }
 
 impl Rig {

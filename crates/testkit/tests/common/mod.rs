@@ -54,11 +54,12 @@ pub(crate) fn duedex() -> Subject {
     }
 }
 
-fn simulate(name: &str, seed: SimSeed) -> VenueSim {
+fn simulate(name: &'static str, seed: SimSeed) -> VenueSim {
     let config =
         SimConfig { rate: seed.rate, history: seed.history, ..SimConfig::new(seed.seed, seed.start) }
-            .with_faults(&seed.faults);
-    Sim::new(config).into_venues().into_iter().find(|venue| venue.name() == name).expect("both venues exist")
+            .with_faults(&seed.faults)
+            .only(&[name]);
+    Sim::new(config).into_venues().pop().expect("it is one of the simulator's")
 }
 
 /// A venue of so many markets, all of one kind.
