@@ -143,7 +143,7 @@ impl Linkage {
             Linkage::Chain { first: ChainFirst::Straddle } if !at.linked => {
                 if ids.last < last {
                     Verdict::Old
-                } else if ids.first <= last {
+                } else if ids.first <= last || ids.prev == Some(last) {
                     Verdict::Next
                 } else {
                     broken(last, ids.first)

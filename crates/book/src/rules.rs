@@ -64,7 +64,7 @@ pub enum StaleStep {
 /// The update that may follow a snapshot under [`Linkage::Chain`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChainFirst {
-    /// `U <= S <= u`; `u < S` is old.
+    /// `U <= S <= u`, or `p == S`; `u < S` is old.
     Straddle,
     /// `p == S`; `u <= S` is old.
     Prev,

@@ -285,10 +285,12 @@ fn chain_straddles_then_names_its_predecessor() {
     check(rules, &[(Do::Snap(9), "applied"), (usdm(5, 8, 4), "old")], LIVE, Some(9));
     check(
         rules,
-        &[(Do::Snap(9), "applied"), (usdm(11, 12, 9), "sequence, expected 9, got 11")],
+        &[(Do::Snap(9), "applied"), (usdm(11, 12, 10), "sequence, expected 9, got 11")],
         STALE,
         Some(9),
     );
+    // The snapshot ended where a message did: what follows names it.
+    check(rules, &[(Do::Snap(9), "applied"), (usdm(11, 12, 9), "applied")], LIVE, Some(12));
     check(
         rules,
         &[(Do::Snap(9), "applied"), (usdm(9, 9, 4), "applied"), (n(12), "sequence, expected 9, got none")],

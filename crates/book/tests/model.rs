@@ -109,11 +109,7 @@ fn session(rule: &Rule, history: &History, taken: Index, lag: Index, within: boo
         }
         Source::Rest => {
             // Some have to see the message that the snapshot ends with, the others the one behind it.
-            let needs_own = matches!(
-                rule.rules.linkage,
-                Linkage::Step { first: StepFirst::Anchor, .. }
-                    | Linkage::Chain { first: ChainFirst::Straddle }
-            );
+            let needs_own = matches!(rule.rules.linkage, Linkage::Step { first: StepFirst::Anchor, .. });
             let at = if needs_own { 1 + taken.index(total) } else { taken.index(total) };
             (at, (at + 1 + lag.index(total)).min(total))
         }

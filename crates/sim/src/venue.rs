@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rust_decimal::Decimal;
 use venuekit_sign::Credentials;
-use venuekit_types::{Mono, Now};
+use venuekit_types::{Mono, Now, Side};
 
 use crate::engine::Owner;
 use crate::faults::{Command, FaultLog, FaultPlan};
@@ -18,7 +18,7 @@ use crate::outbox::{Happened, Outbox};
 use crate::script::Script;
 use crate::truth::TrueBook;
 use crate::wallets::Account;
-use crate::world::{Step, World, WorldConfig};
+use crate::world::{Step, Trade, World, WorldConfig};
 
 /// Steps that one tick makes at most, so that a carrier gets to write in between.
 const STEPS_MAX: usize = 256;
@@ -45,6 +45,36 @@ pub trait Protocol: Send {
 
     /// All connections are gone and sequences begin again.
     fn restarted(&mut self, cx: &mut Context<'_>);
+
+    /// The trades of a market as its followed stream tells them: the single ones, unless the venue puts some together.
+    fn told_trades<'a>(
+        &'a self,
+        world: &'a World,
+        market: usize,
+    ) -> Box<dyn Iterator<Item = ToldTrade> + 'a> {
+        Box::new(world.markets()[market].trades.iter().map(ToldTrade::from))
+    }
+}
+
+/// A trade as a stream tells it, under the stream's own number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldTrade {
+    /// Ascending by one per market and stream.
+    pub id: u64,
+    /// In counts.
+    pub price: i64,
+    /// In counts.
+    pub qty: i64,
+    /// The side of the order that came in.
+    pub aggressor: Side,
+    /// Unix milliseconds.
+    pub at_ms: i64,
+}
+
+impl From<&Trade> for ToldTrade {
+    fn from(&Trade { id, price, qty, aggressor, at_ms, .. }: &Trade) -> ToldTrade {
+        ToldTrade { id, price, qty, aggressor, at_ms }
+    }
 }
 
 /// What a protocol works with.
@@ -205,6 +235,11 @@ impl VenueSim {
     /// The index of a market, by its unified symbol.
     pub fn market(&self, symbol: &str) -> Option<usize> {
         self.world.markets().iter().position(|market| market.spec.symbol == symbol)
+    }
+
+    /// The trades of a market that are remembered, as its followed stream tells them.
+    pub fn told_trades(&self, market: usize) -> impl Iterator<Item = ToldTrade> {
+        self.protocol.told_trades(&self.world, market)
     }
 
     /// The book of a market now, by its unified symbol.

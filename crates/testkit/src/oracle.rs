@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use venuekit_book::State;
 use venuekit_session::{BookChange, Emission, Event, Session, StreamId, StreamInfo, TradeEvent};
 use venuekit_sim::venue::VenueSim;
-use venuekit_types::{BookSide, Level, Now, Scaled, Side};
+use venuekit_types::{BookSide, Level, Now, Scale, Scaled, Side};
 use venuekit_venue::Channel;
 
 use crate::rig::Watch;
@@ -98,7 +98,7 @@ impl Judge {
             let numbers: BTreeSet<u64> = told.iter().filter_map(|id| id.parse().ok()).collect();
             let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { continue };
             let Some(market) = sim.market(&name) else { continue };
-            for trade in &sim.world().markets()[market].trades {
+            for trade in sim.told_trades(market) {
                 let between = (first..=last).contains(&&trade.id);
                 assert!(!between || numbers.contains(&trade.id), "{name}: trade {} was not told", trade.id);
             }
@@ -136,23 +136,35 @@ impl Judge {
             self.complain(format!("{name}: trade {id} told twice"));
         }
         let Some(market) = sim.market(&name) else { return };
-        let trades = &sim.world().markets()[market].trades;
-        let truth = trades.iter().find(|t| t.id.to_string() == id);
+        let truth = sim.told_trades(market).find(|t| t.id.to_string() == id);
+        let oldest = sim.told_trades(market).next();
         match truth {
             // It was on its way while the simulator forgot it, as it does the oldest.
-            None if trades.iter().next().is_some_and(|t| id.parse::<u64>().is_ok_and(|id| id < t.id)) => {
+            None if oldest.is_some_and(|t| id.parse::<u64>().is_ok_and(|id| id < t.id)) => {
                 self.forgotten += 1;
             }
             None => self.complain(format!("{name}: trade {id} never happened")),
             Some(truth) => {
                 let side = trade.side.unwrap_or(Side::Buy);
-                let told = (trade.price.0, trade.qty.0, side, trade.at.millis());
+                let told = self.counts(trade.stream, sim, Level { price: trade.price, qty: trade.qty });
+                let told = (told.price.0, told.qty.0, side, trade.at.millis());
                 let real = (truth.price, truth.qty, truth.aggressor, truth.at_ms);
                 if told != real {
                     self.complain(format!("{name}: trade {id} told as {told:?}, was {real:?}"));
                 }
             }
         }
+    }
+
+    /// A level in the counts of the simulated market, which an adapter may count finer.
+    fn counts(&self, stream: StreamId, sim: &VenueSim, level: Level) -> Level {
+        let Some(info) = self.streams.get(&stream) else { return level };
+        let Some(market) = sim.market(&self.name(stream)) else { return level };
+        let spec = sim.world().markets()[market].spec;
+        Level::new(
+            recount(level.price.0, info.price_scale, spec.price_scale),
+            recount(level.qty.0, info.qty_scale, spec.qty_scale),
+        )
     }
 
     fn name(&self, stream: StreamId) -> String {
@@ -177,12 +189,14 @@ impl Judge {
                 self.complain(format!("{name} at {seq}: what was told does not rebuild the book"));
             }
         }
+        let count = |levels: &[Level]| levels.iter().map(|level| self.counts(id, sim, *level)).collect();
+        let counted: (Vec<Level>, Vec<Level>) = (count(&held.0), count(&held.1));
         // Frames of an earlier count may still be on their way when the venue has begun again.
         let mut known = 0;
         for generation in [Some(generation), generation.checked_sub(1)].into_iter().flatten() {
             if let Some(truth) = sim.book_at(&name, generation, seq) {
                 known += 1;
-                if (&truth.bids, &truth.asks) == (&held.0, &held.1) {
+                if (&truth.bids, &truth.asks) == (&counted.0, &counted.1) {
                     self.compared += 1;
                     return;
                 }
@@ -232,6 +246,16 @@ impl Watch<VenueSim> for Judge {
                 self.compare(now, id, session, sim);
             }
         }
+    }
+}
+
+/// A count at another scale; what has no count there becomes one that no market has.
+fn recount(value: i64, from: Scale, to: Scale) -> i64 {
+    let factor = |digits: u8| 10_i64.checked_pow(u32::from(digits)).unwrap_or(i64::MAX);
+    match from.digits().checked_sub(to.digits()) {
+        Some(finer) if value % factor(finer) == 0 => value / factor(finer),
+        Some(_) => i64::MIN,
+        None => value.checked_mul(factor(to.digits() - from.digits())).unwrap_or(i64::MIN),
     }
 }
 

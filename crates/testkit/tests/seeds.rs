@@ -20,6 +20,11 @@ fn check(name: &str, subject: &Subject) {
 }
 
 #[test]
+fn binance_never_diverges() {
+    check("binance", &common::binance());
+}
+
+#[test]
 fn doex_never_diverges() {
     check("doex", &common::doex());
 }

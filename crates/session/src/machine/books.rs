@@ -1,6 +1,6 @@
 //! Books: each message through the sequence, and what became of it told.
 
-use venuekit_book::{Cause, Gap, Outcome, State, Update};
+use venuekit_book::{Cause, Gap, Ids, Outcome, State, Update};
 use venuekit_types::{Level, Now, UnixNanos};
 use venuekit_venue::spec::Resync;
 use venuekit_venue::{BookBody, Data, DataKind, EventBuf, MarketId};
@@ -146,7 +146,8 @@ impl Session {
         let mut replayed = 0;
         for held in feed.book.replayed() {
             let Some(ids) = held.ids else { continue };
-            let (first_seq, last_seq) = (ids.first.max(s.told_seq.saturating_add(1)), ids.last);
+            replayed += 1;
+            let Some((first_seq, last_seq)) = news(ids, s.told_seq) else { continue };
             s.told_seq = last_seq;
             let bids = self.arena.put_levels(held.bids.iter().copied());
             let asks = self.arena.put_levels(held.asks.iter().copied());
@@ -163,7 +164,6 @@ impl Session {
             };
             *self.event_counts.entry("book_change").or_default() += 1;
             self.out.push(super::Out::Emit(Event::Book(change)));
-            replayed += 1;
         }
         s.stats.updates += replayed;
     }
@@ -180,9 +180,14 @@ impl Session {
         let s = &mut self.streams[id.0 as usize];
         let Some(feed) = s.primary.as_ref() else { return };
         let epoch = feed.book.epoch();
+        if !is_snapshot {
+            s.stats.updates += 1;
+        }
         let (first_seq, last_seq) = match update.ids {
-            // A diff may reach back behind what was told; what it adds begins right after that.
-            Some(ids) if !is_snapshot => (ids.first.max(s.told_seq.saturating_add(1)), ids.last),
+            Some(ids) if !is_snapshot => match news(ids, s.told_seq) {
+                Some(news) => news,
+                None => return,
+            },
             Some(ids) => (ids.last, ids.last),
             None => {
                 s.row_counter += 1;
@@ -190,9 +195,6 @@ impl Session {
             }
         };
         s.told_seq = last_seq;
-        if !is_snapshot {
-            s.stats.updates += 1;
-        }
         let bids = self.arena.put_levels(update.bids.iter().copied());
         let asks = self.arena.put_levels(update.asks.iter().copied());
         self.emit(Event::Book(BookChange {
@@ -285,6 +287,14 @@ impl Session {
             }
         }
     }
+}
+
+/// The numbers that a diff adds to what was told; nothing for one that repeats the snapshot's last. It may reach back
+/// behind what was told, and one that names its predecessor adds all that came since.
+fn news(ids: Ids, told: u64) -> Option<(u64, u64)> {
+    let next = told.saturating_add(1);
+    let first = if ids.prev.is_some() { next } else { ids.first.max(next) };
+    (first <= ids.last).then_some((first, ids.last))
 }
 
 fn which_is_live(s: &crate::stream::Stream, which: Which) -> bool {

@@ -37,7 +37,7 @@ use crate::binance::user::UserState;
 use crate::front::FrontInput;
 use crate::market::Spec;
 use crate::text::Text;
-use crate::venue::{Context, Protocol, User};
+use crate::venue::{Context, Protocol, ToldTrade, User};
 use crate::world::{Step, World};
 
 pub use markets::MARKETS;
@@ -216,6 +216,25 @@ impl Protocol for Binance {
         self.expire_subscriptions(cx);
         self.run_countdowns(cx);
         self.tick_conns(cx);
+    }
+
+    /// The futures' documented stream of trades puts those of one order at one price together.
+    fn told_trades<'a>(
+        &'a self,
+        world: &'a World,
+        market: usize,
+    ) -> Box<dyn Iterator<Item = ToldTrade> + 'a> {
+        if Product::of(world.markets()[market].spec) == Product::Spot {
+            return Box::new(world.markets()[market].trades.iter().map(ToldTrade::from));
+        }
+        let told = self.aggregates[market].iter();
+        Box::new(told.map(|&Aggregate { id, price, qty, aggressor, at_ms, .. }| ToldTrade {
+            id,
+            price,
+            qty,
+            aggressor,
+            at_ms,
+        }))
     }
 
     fn next_at(&self) -> Option<Mono> {

@@ -147,7 +147,7 @@ fn api(method: &str, path: &str, one: bool, limit: u32, by_order: bool) -> (Auth
             (Auth::Public, weight)
         }
         (_, "trades") => (Auth::Public, 25),
-        (_, "historicalTrades") => (Auth::Key, 25),
+        (_, "historicalTrades") => (Auth::Public, 25),
         (_, "aggTrades") => (Auth::Public, 4),
         (_, "klines" | "avgPrice") => (Auth::Public, 2),
         (_, "ticker/24hr") => (Auth::Public, if one { 2 } else { 80 }),

@@ -45,6 +45,16 @@ pub(crate) fn doex() -> Subject {
     }
 }
 
+/// The two products live at paths of their own and share their names of streams.
+pub(crate) fn binance() -> Subject {
+    Subject {
+        venue: Arc::new(venuekit_binance::Binance::new()),
+        sim: |seed| simulate("binance", seed),
+        credentials: Some(|seed| Keys::from_seed(seed).binance),
+        book_stream: |info| format!("{}@depth@100ms", info.venue_symbol.to_lowercase()),
+    }
+}
+
 pub(crate) fn duedex() -> Subject {
     Subject {
         venue: Arc::new(venuekit_duedex::DueDex::new()),
