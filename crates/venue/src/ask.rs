@@ -283,6 +283,13 @@ pub enum Ask {
         /// Which.
         order: OrderRef,
     },
+    /// One order that is over, where [`Ask::Order`] by our id tells of open ones alone.
+    ClosedOrder {
+        /// Of which market.
+        market: MarketId,
+        /// Which.
+        order: OrderRef,
+    },
     /// Orders, open or not.
     OrderHistory {
         /// Of which market.
@@ -401,6 +408,7 @@ pub enum AskKind {
     Positions,
     OpenOrders,
     Order,
+    ClosedOrder,
     OrderHistory,
     Fills,
     Deposits,
@@ -466,6 +474,7 @@ impl Ask {
             Ask::Positions { .. } => AskKind::Positions,
             Ask::OpenOrders { .. } => AskKind::OpenOrders,
             Ask::Order { .. } => AskKind::Order,
+            Ask::ClosedOrder { .. } => AskKind::ClosedOrder,
             Ask::OrderHistory { .. } => AskKind::OrderHistory,
             Ask::Fills { .. } => AskKind::Fills,
             Ask::Deposits { .. } => AskKind::Deposits,
@@ -496,6 +505,7 @@ impl Ask {
             | Ask::Ticker { market }
             | Ask::Mark { market }
             | Ask::Order { market, .. }
+            | Ask::ClosedOrder { market, .. }
             | Ask::OrderHistory { market, .. }
             | Ask::Fills { market, .. }
             | Ask::Amend { market, .. }
@@ -527,7 +537,7 @@ impl Ask {
 
 impl AskKind {
     /// Every kind, in the order of [`Ask`].
-    pub const ALL: [AskKind; 31] = [
+    pub const ALL: [AskKind; 32] = [
         AskKind::Instruments,
         AskKind::Time,
         AskKind::Depth,
@@ -541,6 +551,7 @@ impl AskKind {
         AskKind::Positions,
         AskKind::OpenOrders,
         AskKind::Order,
+        AskKind::ClosedOrder,
         AskKind::OrderHistory,
         AskKind::Fills,
         AskKind::Deposits,
@@ -587,6 +598,7 @@ impl AskKind {
             | AskKind::Depth
             | AskKind::Trades
             | AskKind::Order
+            | AskKind::ClosedOrder
             | AskKind::OpenOrders
             | AskKind::OpenToken
             | AskKind::RenewToken

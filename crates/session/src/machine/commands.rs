@@ -285,7 +285,21 @@ impl Session {
         self.end(id, Done::Accepted);
     }
 
+    /// Asks among the orders that are over for one that is not open, where the venue keeps them apart.
+    fn ask_closed(&mut self, job: &Job, fault: &Fault) -> Option<RequestId> {
+        let Ask::Order { market, order } = &job.ask else { return None };
+        if fault.kind != FaultKind::NotFound || !self.spec(job.product).can(AskKind::ClosedOrder) {
+            return None;
+        }
+        let ask = Ask::ClosedOrder { market: *market, order: order.clone() };
+        self.request(job.product, job.lane, ask, job.purpose)
+    }
+
     pub(super) fn on_command_fault(&mut self, now: Now, id: CommandId, job: &Job, fault: Fault) {
+        if let Some(request) = self.ask_closed(job, &fault) {
+            self.renumber(id, request);
+            return;
+        }
         let silent = [FaultKind::Transport, FaultKind::Unavailable, FaultKind::Unreadable];
         if !silent.contains(&fault.kind) {
             self.end(id, Done::Rejected(fault));
@@ -365,7 +379,7 @@ impl Session {
     }
 
     pub(super) fn on_lookup_answer(&mut self, now: Now, id: CommandId, job: &Job, buf: &EventBuf) {
-        let Ask::Order { market, order } = &job.ask else { return };
+        let (Ask::Order { market, order } | Ask::ClosedOrder { market, order }) = &job.ask else { return };
         let found = buf.rows.iter().find_map(|row| match row {
             Row::Order(row) if row.market == *market && is_named(row, order) => Some(row.clone()),
             _ => None,
@@ -382,6 +396,11 @@ impl Session {
     }
 
     pub(super) fn on_lookup_fault(&mut self, now: Now, id: CommandId, job: &Job, fault: &Fault) {
+        if !matches!(self.commands.get(&id), Some(Pending { stage: Stage::Looking(_), .. }))
+            || self.ask_closed(job, fault).is_some()
+        {
+            return;
+        }
         let Some(Pending { stage: Stage::Looking(looking), .. }) = self.commands.get(&id) else { return };
         match fault.kind {
             FaultKind::NotFound if job.sent >= looking.surely_from => {

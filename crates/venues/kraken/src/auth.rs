@@ -1,7 +1,8 @@
 //! Proofs: what is added to a request right before it leaves. The schemes themselves are `sign`'s.
 
 use venuekit_sign::{Credentials, SecretError, kraken};
-use venuekit_venue::{Auth, HttpRequest, Method, Place, Stamp};
+use venuekit_venue::{AskKind, Auth, HttpRequest, Method, Place, Query, Stamp};
+use venuekit_wire::Time;
 
 use crate::spec::SPOT;
 
@@ -18,6 +19,13 @@ pub(crate) fn sign(
         return Ok(());
     }
     let nonce = stamp.nonce.to_string();
+    // Neither signature covers a time: a new order says itself until when it may be taken.
+    let deadline = stamp.window.filter(|_| request.kind == AskKind::Place);
+    if let Some(window) = deadline {
+        let name = if place.product == SPOT { "deadline" } else { "processBefore" };
+        let until = Query::new("").with(name, Time(stamp.at.plus(window))).target();
+        request.body.extend(until.replacen('?', "&", 1).into_bytes());
+    }
     // What an adapter wrote is text.
     let body = core::str::from_utf8(&request.body).unwrap_or_default();
     let headers = if place.product == SPOT {

@@ -170,12 +170,22 @@ static AGES: [(Duration, u32); 6] = [(s(5), 8), (s(10), 6), (s(15), 5), (s(45), 
 
 fn spot_asks() -> Vec<AskKind> {
     use AskKind::{
-        Balances, Cancel, CancelAll, Candles, Countdown, Deposits, Depth, Fees, Fills, Instruments,
-        OpenOrders, OpenToken, Order, OrderHistory, Place, Positions, Ticker, Time, Trades, Transfers,
-        Withdrawals,
+        Balances, Cancel, CancelAll, Candles, ClosedOrder, Countdown, Deposits, Depth, Fees, Fills,
+        Instruments, OpenOrders, OpenToken, Order, OrderHistory, Place, Positions, Ticker, Time, Trades,
+        Transfers, Withdrawals,
     };
     let mut asks = vec![Instruments, Time, Depth, Trades, Candles, Ticker, Fees, Balances, Positions];
-    asks.extend([OpenOrders, Order, OrderHistory, Fills, Deposits, Withdrawals, Transfers, OpenToken]);
+    asks.extend([
+        OpenOrders,
+        Order,
+        ClosedOrder,
+        OrderHistory,
+        Fills,
+        Deposits,
+        Withdrawals,
+        Transfers,
+        OpenToken,
+    ]);
     asks.extend([Place, Cancel, CancelAll, Countdown]);
     asks
 }

@@ -82,6 +82,7 @@ pub(crate) fn ask(profile: &Profile, place: Place<'_>, ask: &Ask) -> Option<Http
         | Ask::Deposits { .. }
         | Ask::Withdrawals { .. }
         | Ask::Transfers { .. }
+        | Ask::ClosedOrder { .. }
         | Ask::CopyPositions
         | Ask::CopyTrades { .. }
         | Ask::Ticker { .. }

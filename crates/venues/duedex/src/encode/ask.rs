@@ -108,6 +108,7 @@ pub(crate) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         | Ask::Deposits { .. }
         | Ask::Withdrawals { .. }
         | Ask::Transfers { .. }
+        | Ask::ClosedOrder { .. }
         | Ask::CopyPositions
         | Ask::CopyTrades { .. }
         | Ask::OpenToken

@@ -67,6 +67,7 @@ fn sample(kind: AskKind) -> Ask {
         AskKind::Positions => Ask::Positions { market: Some(market) },
         AskKind::OpenOrders => Ask::OpenOrders { market: Some(market) },
         AskKind::Order => Ask::Order { market, order: theirs() },
+        AskKind::ClosedOrder => Ask::ClosedOrder { market, order: theirs() },
         AskKind::OrderHistory => Ask::OrderHistory { market, page },
         AskKind::Fills => Ask::Fills { market, page },
         AskKind::Deposits => Ask::Deposits { page },

@@ -114,7 +114,9 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, json: &RawValue, out: &mut Eve
                 Ok(only(Some(*market), order(place, &id, &parse(row)?)?))
             });
         }
-        Ask::Order { market, order: named } => one_order(place, *market, named, json, out)?,
+        Ask::Order { market, order: named } | Ask::ClosedOrder { market, order: named } => {
+            one_order(place, *market, named, json, out)?
+        }
         Ask::Fills { market, .. } => {
             let spot::Fills { trades: Named(rows) } = typed(json)?;
             out.tell_list(account(Channel::Fills), false, rows, |(id, row)| {

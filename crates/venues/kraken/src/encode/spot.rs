@@ -53,9 +53,12 @@ pub(super) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         Ask::Order { order: OrderRef::Venue(id), .. } => {
             desk.private("QueryOrders", 1).with("txid", id).sign()
         }
-        // Of ours by our id, the venue lists those that are open; what is over stands in the history.
+        // Of ours by our id, the venue lists those that are open; what is over stands elsewhere.
         Ask::Order { order: OrderRef::Client(id), .. } => {
             desk.private("OpenOrders", 1).with("cl_ord_id", id).sign()
+        }
+        Ask::ClosedOrder { order: OrderRef::Client(id), .. } => {
+            desk.private("ClosedOrders", 2).with("cl_ord_id", id).sign()
         }
         Ask::OrderHistory { page, .. } => desk.private("ClosedOrders", 2).page(page).sign(),
         Ask::Fills { page, .. } => desk.private("TradesHistory", 2).page(page).sign(),
