@@ -1,5 +1,7 @@
 //! The straight way of data: frame, decode, sequence, event.
 
+use core::time::Duration;
+
 use venuekit_book::{Cause, Gap, Outcome, State, Update};
 use venuekit_types::{Now, UnixNanos};
 use venuekit_venue::spec::{ClockSource, RowIds};
@@ -14,6 +16,10 @@ use crate::io::{ConnId, StreamId, Timer};
 use crate::private::State as PrivateState;
 use crate::stream::{Probe, Start, Sub, Which};
 use crate::trades::Seen;
+
+/// How soon a state is asked for after an event that told no more than that it changed: what follows at once is told
+/// by the same answer.
+pub(super) const CHANGED_WITHIN: Duration = Duration::from_millis(250);
 
 impl Session {
     pub(super) fn on_frame(&mut self, now: Now, id: ConnId, bytes: &[u8]) {
@@ -136,6 +142,11 @@ impl Session {
                 if !feed.hold(0, frame, &self.limits) {
                     self.break_feed(now, id, which, Gap::of(Cause::BufferFull));
                 }
+                return;
+            }
+            if start == Start::State && rows.is_empty() && data.kind == DataKind::Update {
+                // Something changed, and the venue tells it whole by REST alone.
+                self.timers.set_earlier(Timer::Compare(id), now.mono.plus(CHANGED_WITHIN));
                 return;
             }
             // Nothing orders these messages: both connections of an overlap may speak, the newest row counts.

@@ -11,6 +11,7 @@ use venuekit_venue::{
 };
 
 use super::Session;
+use super::frames::CHANGED_WITHIN;
 use crate::conn::Key;
 use crate::io::{CloseReason, ConnId, LineId, StreamId, Timer};
 use crate::rest::{Job, Purpose};
@@ -233,7 +234,7 @@ impl Session {
         if live && s.last_data > job.sent {
             // The stream moved meanwhile: which of the two is newer nobody can say. It is compared another time.
             s.primary.as_mut().into_iter().for_each(|feed| feed.parts.clear());
-            self.timers.set(Timer::Compare(id), now.mono.plus(self.limits.compare_every / 4));
+            self.timers.set_earlier(Timer::Compare(id), now.mono.plus(self.limits.compare_every / 4));
             return;
         }
         let (topic, wallet) = (s.topic, wallet_of(&job.ask));
@@ -301,7 +302,7 @@ impl Session {
 
     /// Every part was told: what came meanwhile follows, and the stream is live.
     fn state_is_whole(&mut self, now: Now, id: StreamId) {
-        self.timers.set(Timer::Compare(id), now.mono.plus(self.limits.compare_every));
+        self.timers.set_earlier(Timer::Compare(id), now.mono.plus(self.limits.compare_every));
         let Some(feed) = self.stream(id).primary.as_mut().filter(|feed| !feed.is_live()) else { return };
         feed.book.expect_snapshot();
         let _ = feed.book.snapshot(now, 0, &Update::default());
@@ -320,9 +321,12 @@ impl Session {
         if s.rule.start != Start::State || s.stopped.is_some() {
             return;
         }
-        let Some(feed) = s.primary.as_mut().filter(|feed| feed.is_live() && feed.fetch.is_none()) else {
+        let Some(feed) = s.primary.as_mut().filter(|feed| feed.is_live()) else { return };
+        if feed.fetch.is_some() {
+            // What is under way may be older than what made this due.
+            self.timers.set(Timer::Compare(id), now.mono.plus(CHANGED_WITHIN));
             return;
-        };
+        }
         feed.parts = parts;
         self.fetch_part(now, id, Lane::Poll);
     }

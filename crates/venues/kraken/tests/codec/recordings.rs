@@ -1,11 +1,8 @@
 //! Sessions that the venue sent, replayed through the same code that runs live, whole and with one fault at a time.
-//!
-//! Needs the folder that `VENUEKIT_RECORDINGS` names; without it the tests say so and pass, unless
-//! `VENUEKIT_REQUIRE_SERVICES=1`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::GzDecoder;
@@ -14,18 +11,7 @@ use venuekit_kraken::Kraken;
 use venuekit_session::tape::Row;
 use venuekit_session::{Replay, Report, Session, Survey};
 
-/// The folder of recordings, or nothing, said in one line; required in CI.
-pub fn recordings() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/recordings");
-    let folder = std::env::var_os("VENUEKIT_RECORDINGS").map_or_else(|| default.into(), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var_os("VENUEKIT_REQUIRE_SERVICES").is_some_and(|value| value == "1");
-    assert!(!required, "no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
-    println!("skipped: no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
-    None
-}
+use crate::common::{files, recordings};
 
 fn lines(path: &Path) -> Vec<String> {
     let file = std::fs::File::open(path).unwrap();
@@ -46,21 +32,6 @@ fn replay(product: &str, lines: &[String]) -> Report {
         replay.row(row, &mut |_, _| {});
     }
     replay.session().report()
-}
-
-/// Every expectation of one folder.
-fn expectations(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(expectations(&path, ending));
-        } else if path.to_string_lossy().ends_with(ending) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 fn compare(name: &str, expected: &Value, report: &Report) {
@@ -100,7 +71,7 @@ fn compare(name: &str, expected: &Value, report: &Report) {
 
 fn check(venue: &str, product: &str, at_least: usize) {
     let Some(folder) = recordings() else { return };
-    let expected = expectations(&folder.join(venue), ".expected.json");
+    let expected = files(&folder.join(venue), ".expected.json");
     assert!(expected.len() >= at_least, "{expected:?}");
     for path in expected {
         let expected = json(&path);
@@ -151,7 +122,7 @@ fn spoil(lines: &[String], fault: &Value) -> Vec<String> {
 #[test]
 fn every_fault_is_noticed_at_its_update_and_nowhere_else() {
     let Some(folder) = recordings() else { return };
-    let files = expectations(&folder.join("kraken"), ".faults.json");
+    let files = files(&folder.join("kraken"), ".faults.json");
     assert!(!files.is_empty());
     for path in files {
         let file = json(&path);

@@ -1,12 +1,10 @@
 //! Answers and messages that other projects kept, every one of which decodes or is out of scope for a reason that the
 //! README gives.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use common::{catalogs, files, recordings};
+use crate::common::{catalogs, files, recordings};
 use serde_json::Value;
 use venuekit_kraken::{FUTURES, Kraken, SPOT};
 use venuekit_types::{Symbol, UnixNanos};
