@@ -711,6 +711,56 @@ fn the_websocket_api_opens_one_stream_an_account_and_takes_orders() {
     );
 }
 
+/// **Source**: the key of RFC 8032, test 1, in PKCS #8; its public half never reaches a client.
+const ED25519: &str = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
+
+#[test]
+fn an_ed25519_key_signs_requests_and_logs_sessions_on() {
+    let keys = Credentials::new("an-ed25519-key", ED25519);
+    let key = ApiKey::new(keys.clone(), Permissions::TRADE);
+    let mut rig = Rig::with(quiet().with_key(VENUE, key));
+    let query = format!("recvWindow=5000&timestamp={NOW_MS}");
+    let signature = venuekit_sign::binance::sign(&keys.secret, query.as_bytes()).expect("a key");
+    let encoded = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let mut get = |signature: &str| {
+        let target = format!("/api/v3/account?{query}&signature={signature}");
+        code(&raw(&mut rig, "GET", &target, "", Some("an-ed25519-key")))
+    };
+    assert_eq!(get(&encoded), (200, 0));
+    assert_eq!(get(&encoded.replacen(|c: char| c.is_ascii_lowercase(), "0", 1)), (400, -1022));
+    assert_eq!(
+        get(&hmac_sha256_hex(ED25519.as_bytes(), query.as_bytes())),
+        (400, -1022),
+        "it is no HMAC secret"
+    );
+
+    let conn = rig.open(VENUE, "/ws-api/v3");
+    let mut ask = |method: &str, params: Value| {
+        rig.take(conn);
+        rig.send(VENUE, conn, &value!({"id": 1, "method": method, "params": params}).to_string());
+        let answers = rig.take_json(conn);
+        answers.into_iter().find(|frame| frame["id"] == 1).expect("an answer")
+    };
+    let stamp = value!({"timestamp": NOW_MS});
+    assert_eq!(ask("userDataStream.subscribe", value!({}))["error"]["code"], -2015, "nobody has logged on");
+    let payload = format!("apiKey=an-ed25519-key&timestamp={NOW_MS}");
+    let signature = venuekit_sign::binance::sign(&keys.secret, payload.as_bytes()).expect("a key");
+    let logon = ask(
+        "session.logon",
+        value!({"apiKey": "an-ed25519-key", "timestamp": NOW_MS, "signature": signature}),
+    );
+    assert_eq!((&logon["status"], &logon["result"]["apiKey"]), (&value!(200), &value!("an-ed25519-key")));
+    assert_eq!(ask("userDataStream.subscribe", value!({}))["result"]["subscriptionId"], 0);
+    assert_eq!(
+        ask("openOrders.status", stamp.clone())["result"],
+        value!([]),
+        "no signature is needed any more"
+    );
+    assert_eq!(ask("openOrders.status", value!({}))["error"]["code"], -1102, "but the time is");
+    assert_eq!(ask("session.logout", value!({}))["result"]["apiKey"], Value::Null);
+    assert_eq!(ask("openOrders.status", stamp)["error"]["code"], -1102);
+}
+
 #[test]
 fn a_margin_token_opens_its_wallets_stream_until_it_runs_out() {
     let mut rig = Rig::quiet();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rust_decimal::Decimal;
-use venuekit_sign::{Secret, eq_hex, hmac_sha256_hex};
+use venuekit_sign::{Secret, binance::verify};
 
 use crate::binance::budget::{Admission, Bucket, Budget};
 use crate::binance::params::{Params, Refusal};
@@ -14,6 +14,7 @@ use crate::binance::{Binance, Product};
 use crate::front::{RUN_HEADER, Request, Response};
 use crate::keys::ApiKey;
 use crate::outbox::{RestFault, RestKind};
+use crate::query;
 use crate::text::{Text, quoted};
 use crate::venue::Context;
 
@@ -352,9 +353,14 @@ impl Binance {
         if auth != Auth::Key {
             check_time(cx, params)?;
             let body = std::str::from_utf8(request.body).map_err(|_| Refusal::illegal("body"))?;
-            let payload = signed_part(request.query, body)
-                .filter(|(payload, signature)| is_signature(&key.credentials.secret, payload, signature));
-            payload.ok_or_else(|| Refusal::new(-1022, "Signature for this request is not valid."))?;
+            let signed = signed_part(request.query, body).is_some_and(|(payload, signature)| {
+                // Base64 has characters that a query has to encode.
+                let signature = query::decode(signature);
+                signature.is_some_and(|text| is_signature(&key.credentials.secret, &payload, &text))
+            });
+            if !signed {
+                return Err(Refusal::new(-1022, "Signature for this request is not valid."));
+            }
         }
         let permitted = if auth == Auth::Trade { key.permissions.trade } else { key.permissions.read };
         if permitted && key.works_from(request.peer) { Ok(Some(key)) } else { Err(Refusal::key()) }
@@ -413,7 +419,7 @@ fn signed_part<'a>(query: &'a str, body: &'a str) -> Option<(String, &'a str)> {
     Some((format!("{query}{body}"), in_query.or(in_body)?))
 }
 
-/// True for the signature of a payload by a key's secret.
+/// True for the signature of a payload by a key's secret, which says by its form how it signs.
 pub(super) fn is_signature(secret: &Secret, payload: &str, signature: &str) -> bool {
-    eq_hex(signature, &hmac_sha256_hex(secret.expose(), payload.as_bytes()))
+    verify(secret, payload.as_bytes(), signature).unwrap_or(false)
 }

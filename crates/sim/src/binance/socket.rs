@@ -144,7 +144,7 @@ impl Binance {
                 combined: wish.combined,
                 names: Vec::new(),
                 listen_keys: wish.listen_keys,
-                api: ApiSession::new(path),
+                api: ApiSession::new(path, cx.world.wall_ms(now)),
                 next_ping: now.plus(limits.ping_every),
                 ends_at: now.plus(self.limits.age_max),
                 last_pong: now,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+use venuekit_sign::binance::sign;
 use venuekit_types::Mono;
 
 use crate::binance::budget::{Admission, Bucket, Budget};
@@ -17,6 +18,8 @@ use crate::text::{Text, quoted};
 use crate::venue::Context;
 use crate::wallets::Wallet;
 
+/// The length of an Ed25519 signature in base64.
+const ED25519_LEN: usize = 88;
 /// Subscriptions that a connection may hold at once.
 const ACTIVE_MAX: usize = 1_000;
 /// Subscriptions that a connection may ever have held.
@@ -28,6 +31,10 @@ pub(super) struct ApiSession {
     /// By id: the key that opened it, and the wallet that it tells of.
     open: BTreeMap<u64, Subscription>,
     next: u64,
+    /// The key that has logged on, and when, Unix milliseconds.
+    logged_on: Option<(String, i64)>,
+    /// When it was opened, Unix milliseconds.
+    since_ms: i64,
     /// Whether answers leave the rate limits out.
     terse: bool,
 }
@@ -42,12 +49,10 @@ struct Subscription {
 
 impl ApiSession {
     /// A session as the path of its connection asks for it.
-    pub(super) fn new(path: &str) -> ApiSession {
+    pub(super) fn new(path: &str, since_ms: i64) -> ApiSession {
         let query = path.split_once('?').map_or("", |(_, query)| query);
-        ApiSession {
-            terse: query::param(query, "returnRateLimits") == Some("false"),
-            ..ApiSession::default()
-        }
+        let terse = query::param(query, "returnRateLimits") == Some("false");
+        ApiSession { terse, since_ms, ..ApiSession::default() }
     }
 
     /// The ids of the subscriptions to a wallet.
@@ -57,6 +62,7 @@ impl ApiSession {
 
     /// Ends what a key opened; gives the ids.
     pub(super) fn end_of(&mut self, key: &str) -> Vec<u64> {
+        self.logged_on.take_if(|(name, _)| name == key);
         let ids: Vec<u64> = self.open.iter().filter(|(_, open)| open.key == key).map(|(id, _)| *id).collect();
         ids.iter().for_each(|id| {
             self.open.remove(id);
@@ -181,11 +187,28 @@ impl Binance {
             "time" => {
                 text.s(r#"{"serverTime":"#).int(cx.server_ms()).s("}");
             }
-            "session.logon" | "userDataStream.subscribe" => {
-                return Err(Refusal::new(
-                    -2015,
-                    "The session is not authenticated: only Ed25519 keys can log on.",
-                ));
+            "session.logon" => {
+                let credentials = &self.api_key(cx, conn, &pairs)?.credentials;
+                // Only one of the two kinds of keys signs in base64.
+                let is_ed25519 = sign(&credentials.secret, b"").is_ok_and(|text| text.len() == ED25519_LEN);
+                if !is_ed25519 {
+                    return Err(Refusal::new(-2015, "Only Ed25519 keys can log a session on."));
+                }
+                if cx.out.refuses_login(cx.now, conn) {
+                    return Err(Refusal::key());
+                }
+                let logged_on = Some((credentials.key.clone(), cx.server_ms()));
+                if let Some(state) = self.conns.get_mut(&conn) {
+                    state.api.logged_on = logged_on;
+                }
+                self.session_status(cx, conn, text);
+            }
+            "session.status" => self.session_status(cx, conn, text),
+            "session.logout" => {
+                if let Some(state) = self.conns.get_mut(&conn) {
+                    state.api.logged_on = None;
+                }
+                self.session_status(cx, conn, text);
             }
             "session.subscriptions" => {
                 let open = self.conns.get(&conn).map(|state| state.api.open.keys().copied());
@@ -198,6 +221,12 @@ impl Binance {
                 if cx.out.refuses_login(cx.now, conn) {
                     return Err(Refusal::key());
                 }
+                let id = self.open(conn, Subscription { key, wallet: Wallet::Spot, until: None })?;
+                text.s(r#"{"subscriptionId":"#).int(id).s("}");
+            }
+            "userDataStream.subscribe" => {
+                let logged_on = self.conns.get(&conn).and_then(|state| state.api.logged_on.clone());
+                let (key, _) = logged_on.ok_or_else(Refusal::key)?;
                 let id = self.open(conn, Subscription { key, wallet: Wallet::Spot, until: None })?;
                 text.s(r#"{"subscriptionId":"#).int(id).s("}");
             }
@@ -240,14 +269,37 @@ impl Binance {
         pairs: &[(String, String)],
     ) -> Result<&'a ApiKey, Refusal> {
         let params = Params::of(pairs.to_vec());
-        let key = cx.keys.find(params.need("apiKey")?).ok_or_else(Refusal::key)?;
+        let logged_on = self.conns.get(&conn).and_then(|state| state.api.logged_on.as_ref());
+        // Who has logged on need not sign again, but has to say when it asks.
+        let by_session = logged_on.filter(|_| params.text("apiKey").is_none());
+        let name = by_session.map_or_else(|| params.need("apiKey"), |(name, _)| Ok(name.as_str()))?;
+        let key = cx.keys.find(name).ok_or_else(Refusal::key)?;
         check_time(cx, &params)?;
-        if !is_signature(&key.credentials.secret, &payload(pairs), params.need("signature")?) {
+        if by_session.is_none()
+            && !is_signature(&key.credentials.secret, &payload(pairs), params.need("signature")?)
+        {
             return Err(Refusal::new(-1022, "Signature for this request is not valid."));
         }
         let peer = self.conns.get(&conn).map(|state| state.peer);
         let permitted = key.permissions.read && peer.is_some_and(|peer| key.works_from(peer));
         if permitted { Ok(key) } else { Err(Refusal::key()) }
+    }
+
+    /// Who has logged on to a session, and since when.
+    fn session_status(&self, cx: &Context<'_>, conn: u64, text: &mut Text) {
+        let Some(state) = self.conns.get(&conn) else { return };
+        match &state.api.logged_on {
+            Some((key, at_ms)) => {
+                text.s(r#"{"apiKey":"#).quoted(key).s(r#","authorizedSince":"#).int(*at_ms);
+            }
+            None => {
+                text.s(r#"{"apiKey":null,"authorizedSince":null"#);
+            }
+        }
+        text.s(r#","connectedSince":"#).int(state.api.since_ms).s(r#","returnRateLimits":"#);
+        text.s(if state.api.terse { "false" } else { "true" });
+        text.s(r#","serverTime":"#).int(cx.server_ms()).s(r#","userDataStream":"#);
+        text.s(if state.api.open.is_empty() { "false}" } else { "true}" });
     }
 
     fn open(&mut self, conn: u64, subscription: Subscription) -> Result<u64, Refusal> {
