@@ -1,25 +1,25 @@
-//! Orders, positions and margins of USD-M futures: one-way mode, conditional orders by their own interface.
+//! Orders of USD-M futures: one-way mode, conditional orders by their own interface.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 use venuekit_types::{Mono, Side};
 
 use crate::binance::answers::rows;
-use crate::binance::events::{self, amount, field};
+use crate::binance::events::{amount, field};
 use crate::binance::orders::{
     client_id, fresh_id, goes_off, kind, named, no_order, on_grid, price_field, qty_field, read_client_id,
     read_side, side, status, time_in_force, unknown_order,
 };
 use crate::binance::params::{Params, Refusal};
+use crate::binance::positions::contracts;
 use crate::binance::{Binance, Product};
 use crate::engine::{Refused, Tif};
 use crate::market::Spec;
 use crate::text::Text;
 use crate::venue::Context;
-use crate::wallets::{Account, Order, OrderKind, OwnFill, Status, Stop, Ticket, Trigger, Wallet};
-use crate::world::{Denied, Market, World};
+use crate::wallets::{Order, OrderKind, OwnFill, Status, Stop, Ticket, Trigger};
+use crate::world::{Denied, Market};
 
 const WEEK_MS: i64 = 7 * 86_400_000;
 
@@ -119,7 +119,7 @@ fn object(text: &mut Text, spec: &Spec, order: &Order, said: Said) {
 }
 
 /// An amount with at least so many places; what has more keeps them.
-fn places(value: Decimal, least: u32) -> String {
+pub(super) fn places(value: Decimal, least: u32) -> String {
     let mut value = value.normalize();
     if value.scale() < least {
         value.rescale(least);
@@ -233,215 +233,6 @@ pub(super) fn trade_lite(text: &mut Text, spec: &Spec, fill: &OwnFill) {
     text.s(r#","t":"#).int(fill.id).s(r#","i":"#).int(order.id).s("}");
 }
 
-/// A balance that changed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moved {
-    pub(super) asset: &'static str,
-    /// What it is now.
-    pub(super) total: Decimal,
-    /// The part of the change that no trade, fee or funding made.
-    pub(super) outside: Decimal,
-}
-
-/// What isolated positions of an asset keep for themselves.
-fn isolated(world: &World, account: &Account, asset: &str) -> Decimal {
-    let contracts = contracts(world).filter(|(_, market)| market.spec.money() == asset);
-    contracts
-        .filter(|(at, _)| account.position(*at).is_isolated())
-        .map(|(at, _)| account.position_margin(at))
-        .sum()
-}
-
-fn contracts(world: &World) -> impl Iterator<Item = (usize, &Market)> {
-    world.markets().iter().enumerate().filter(|(_, market)| market.spec.contract.is_some())
-}
-
-pub(super) fn account_update(
-    text: &mut Text,
-    world: &World,
-    account: &Account,
-    reason: &str,
-    moved: &[Moved],
-    positions: &BTreeSet<usize>,
-    at_ms: i64,
-) {
-    text.s(r#"{"e":"ACCOUNT_UPDATE","E":"#).int(at_ms).s(r#","T":"#).int(at_ms).s(r#","a":{"m":""#).s(reason);
-    text.s(r#"","B":"#);
-    rows(text, moved, |text, moved| {
-        text.s(r#"{"a":""#).s(moved.asset).s("\"");
-        field(text, "wb", &amount(moved.total));
-        field(text, "cw", &amount(moved.total - isolated(world, account, moved.asset)));
-        field(text, "bc", &amount(moved.outside));
-        text.s("}");
-    });
-    text.s(r#","P":"#);
-    rows(text, positions, |text, &at| {
-        let (market, held) = (&world.markets()[at], account.position(at));
-        let spec = market.spec;
-        text.s(r#"{"s":""#).s(spec.native).s("\"");
-        qty_field(text, "pa", spec, held.qty);
-        field(text, "ep", &places(held.entry_price(spec), 1));
-        field(text, "bep", &places(held.entry_price(spec), 1));
-        field(text, "cr", &amount(held.realised));
-        field(text, "up", &amount(held.unrealised(spec, market.reference.mark)));
-        field(text, "mt", if held.is_isolated() { "isolated" } else { "cross" });
-        field(text, "iw", &amount(own_margin(account, at)));
-        field(text, "ps", "BOTH");
-        text.s("}");
-    });
-    text.s("}}");
-}
-
-/// What an isolated position keeps for itself; zero for a cross one.
-fn own_margin(account: &Account, at: usize) -> Decimal {
-    if account.position(at).is_isolated() { account.position_margin(at) } else { Decimal::ZERO }
-}
-
-/// Positions that are held or have orders open.
-fn bearing<'a>(world: &'a World, account: &Account) -> Vec<(usize, &'a Market)> {
-    let has_orders = |at: usize| account.open_orders().any(|order| order.market == at);
-    contracts(world).filter(|(at, _)| account.position(*at).qty != 0 || has_orders(*at)).collect()
-}
-
-/// The margins of one position: initial of the position, initial of its orders, maintenance.
-fn margins(account: &Account, at: usize) -> [Decimal; 3] {
-    let orders = account.order_margin(at, Side::Buy) + account.order_margin(at, Side::Sell);
-    let maintenance = account.position(at).entry_value * account.rates(at).1;
-    [account.position_margin(at), orders, maintenance]
-}
-
-fn position_risk(text: &mut Text, world: &World, account: &Account, at: usize) {
-    let (market, held) = (&world.markets()[at], account.position(at));
-    let (spec, mark) = (market.spec, market.reference.mark);
-    let [position, orders, maintenance] = margins(account, at);
-    let value = spec.value(mark, held.qty.abs());
-    text.s(r#"{"symbol":""#).s(spec.native).s(r#"","positionSide":"BOTH""#);
-    qty_field(text, "positionAmt", spec, held.qty);
-    field(text, "entryPrice", &places(held.entry_price(spec), 1));
-    field(text, "breakEvenPrice", &places(held.entry_price(spec), 1));
-    text.s(r#","markPrice":""#);
-    events::reference(text, spec, mark);
-    text.s("\"");
-    field(text, "unRealizedProfit", &amount(held.unrealised(spec, mark)));
-    field(text, "liquidationPrice", &account.liquidation_price(at, &world.marks()).normalize().to_string());
-    field(text, "isolatedMargin", &amount(own_margin(account, at)));
-    field(text, "notional", &amount(if held.qty < 0 { -value } else { value }));
-    field(text, "marginAsset", spec.money());
-    field(text, "isolatedWallet", &amount(own_margin(account, at)));
-    field(text, "initialMargin", &amount(position + orders));
-    field(text, "maintMargin", &amount(maintenance));
-    field(text, "positionInitialMargin", &amount(position));
-    field(text, "openOrderInitialMargin", &amount(orders));
-    text.s(r#","adl":0,"bidNotional":"0","askNotional":"0","updateTime":"#).int(held.updated_ms).s("}");
-}
-
-fn balances(text: &mut Text, world: &World, account: &Account) {
-    let marks = world.marks();
-    let cells = account.cash().filter(|cell| cell.0 == Wallet::Futures);
-    rows(text, cells, |text, (_, asset, cash)| {
-        let margin = account.margin(asset, &marks);
-        text.s(r#"{"accountAlias":"SgsR","asset":""#).s(asset).s("\"");
-        field(text, "balance", &amount(cash.total));
-        field(text, "crossWalletBalance", &amount(cash.total - isolated(world, account, asset)));
-        field(text, "crossUnPnl", &amount(margin.unrealised));
-        field(text, "availableBalance", &amount(margin.available));
-        field(text, "maxWithdrawAmount", &amount(margin.available));
-        text.s(r#","marginAvailable":true,"updateTime":"#).int(newest(account)).s("}");
-    });
-}
-
-/// When a position of the account changed last.
-fn newest(account: &Account) -> i64 {
-    account.fills().next_back().map_or(0, |fill| fill.at_ms)
-}
-
-fn totals(text: &mut Text, world: &World, account: &Account) {
-    let marks = world.marks();
-    let cells: Vec<_> = account.cash().filter(|cell| cell.0 == Wallet::Futures).collect();
-    let all: Vec<(usize, &Market)> = contracts(world).collect();
-    let maintenance = |asset: &str| -> Decimal {
-        let own = all.iter().filter(|(_, market)| market.spec.money() == asset);
-        own.map(|(at, _)| margins(account, *at)[2]).sum()
-    };
-    let asset_rows: Vec<(&str, [Decimal; 9])> = cells
-        .iter()
-        .map(|&(_, asset, cash)| {
-            let margin = account.margin(asset, &marks);
-            let cross = cash.total - isolated(world, account, asset);
-            let initial = margin.position + margin.order;
-            let worth = cash.total + margin.unrealised;
-            let maint = maintenance(asset);
-            (
-                asset,
-                [
-                    cash.total,
-                    margin.unrealised,
-                    worth,
-                    maint,
-                    initial,
-                    margin.position,
-                    margin.order,
-                    cross,
-                    margin.available,
-                ],
-            )
-        })
-        .collect();
-    // Every asset here is a dollar, so that the sums need no rate.
-    let sum = |at: usize| asset_rows.iter().map(|(_, row)| row[at]).sum::<Decimal>();
-    text.s(r#"{"totalInitialMargin":""#).s(&amount(sum(4))).s("\"");
-    for (name, at) in [
-        ("totalMaintMargin", 3),
-        ("totalWalletBalance", 0),
-        ("totalUnrealizedProfit", 1),
-        ("totalMarginBalance", 2),
-        ("totalPositionInitialMargin", 5),
-        ("totalOpenOrderInitialMargin", 6),
-        ("totalCrossWalletBalance", 7),
-        ("totalCrossUnPnl", 1),
-        ("availableBalance", 8),
-        ("maxWithdrawAmount", 8),
-    ] {
-        field(text, name, &amount(sum(at)));
-    }
-    text.s(r#","assets":"#);
-    rows(text, &asset_rows, |text, (asset, row)| {
-        text.s(r#"{"asset":""#).s(asset).s("\"");
-        for (name, at) in [
-            ("walletBalance", 0),
-            ("unrealizedProfit", 1),
-            ("marginBalance", 2),
-            ("maintMargin", 3),
-            ("initialMargin", 4),
-            ("positionInitialMargin", 5),
-            ("openOrderInitialMargin", 6),
-            ("crossWalletBalance", 7),
-            ("crossUnPnl", 1),
-            ("availableBalance", 8),
-            ("maxWithdrawAmount", 8),
-        ] {
-            field(text, name, &amount(row[at]));
-        }
-        text.s(r#","updateTime":"#).int(newest(account)).s("}");
-    });
-    text.s(r#","positions":"#);
-    rows(text, bearing(world, account), |text, (at, market)| {
-        let (spec, held) = (market.spec, account.position(at));
-        let [position, orders, maintenance] = margins(account, at);
-        let value = spec.value(market.reference.mark, held.qty.abs());
-        text.s(r#"{"symbol":""#).s(spec.native).s(r#"","positionSide":"BOTH""#);
-        qty_field(text, "positionAmt", spec, held.qty);
-        field(text, "unrealizedProfit", &amount(held.unrealised(spec, market.reference.mark)));
-        field(text, "isolatedMargin", &amount(own_margin(account, at)));
-        field(text, "notional", &amount(if held.qty < 0 { -value } else { value }));
-        field(text, "isolatedWallet", &amount(own_margin(account, at)));
-        field(text, "initialMargin", &amount(position + orders));
-        field(text, "maintMargin", &amount(maintenance));
-        text.s(r#","updateTime":"#).int(held.updated_ms).s("}");
-    });
-    text.s("}");
-}
-
 fn user_trade(text: &mut Text, spec: &Spec, fill: &OwnFill) {
     let buys = fill.order.side == Side::Buy;
     text.s(r#"{"symbol":""#).s(spec.native).s(r#"","id":"#).int(fill.id);
@@ -455,39 +246,6 @@ fn user_trade(text: &mut Text, spec: &Spec, fill: &OwnFill) {
     field(text, "commissionAsset", fill.order.fee_asset(spec));
     text.s(r#","time":"#).int(fill.at_ms).s(r#","positionSide":"BOTH","buyer":"#).s(flag(buys));
     text.s(r#","maker":"#).s(flag(fill.maker)).s("}");
-}
-
-/// The largest leverage that a rate allows.
-fn leverage(rate: Decimal) -> i128 {
-    let most = Decimal::ONE.checked_div(rate).unwrap_or(Decimal::ONE).floor();
-    i128::from(rust_decimal::prelude::ToPrimitive::to_i64(&most).unwrap_or(1))
-}
-
-fn symbol_config(text: &mut Text, account: &Account, at: usize, spec: &Spec) {
-    let held = account.position(at);
-    text.s(r#"{"symbol":""#).s(spec.native).s("\"");
-    field(text, "marginType", if held.is_isolated() { "ISOLATED" } else { "CROSSED" });
-    text.s(r#","isAutoAddMargin":false,"leverage":"#).int(leverage(account.rates(at).0));
-    field(text, "maxNotionalValue", &account.risk_limit(at).normalize().to_string());
-    text.s("}");
-}
-
-/// The steps of a contract's risk limit, each with its leverage and maintenance rate.
-fn brackets(text: &mut Text, spec: &Spec) {
-    let Some(contract) = &spec.contract else { return };
-    text.s(r#"{"symbol":""#).s(spec.native).s(r#"","notionalCoef":1.0,"brackets":"#);
-    let most = contract.risk_limit(u32::MAX);
-    let steps = (0u32..).take_while(|&step| step == 0 || contract.risk_limit(step - 1) < most);
-    let mut floor = Decimal::ZERO;
-    rows(text, steps, |text, step| {
-        let (cap, more) = (contract.risk_limit(step), contract.maint_rate() * Decimal::from(step));
-        text.s(r#"{"bracket":"#).int(step + 1);
-        text.s(r#","initialLeverage":"#).int(leverage(contract.init_rate() + more));
-        text.s(r#","notionalCap":"#).s(&cap.to_string()).s(r#","notionalFloor":"#).s(&floor.to_string());
-        text.s(r#","maintMarginRatio":"#).s(&(contract.maint_rate() + more).to_string()).s(r#","cum":0.0}"#);
-        floor = cap;
-    });
-    text.s("}");
 }
 
 /// Reads a futures order from a request; `blank` says whose and where.
@@ -731,59 +489,5 @@ impl Binance {
             self.countdowns.remove(&market);
             self.cancel_market(cx, market, false, "");
         }
-    }
-
-    /// What a futures account reads of itself, orders and fills apart; false for a route that is none of these.
-    pub(super) fn futures_account_answer(
-        &self,
-        cx: &Context<'_>,
-        path: &str,
-        params: &Params,
-        text: &mut Text,
-    ) -> Result<bool, Refusal> {
-        let (account, world) = (self.account(cx)?, &*cx.world);
-        let one = || -> Result<Option<usize>, Refusal> {
-            let named = params.text("symbol").map(|_| self.market(cx, Product::Usdm, params)).transpose()?;
-            Ok(named.map(|(at, _)| at))
-        };
-        match path {
-            "balance" => balances(text, world, account),
-            "account" => totals(text, world, account),
-            "positionRisk" => {
-                let only = one()?;
-                let held =
-                    bearing(world, account).into_iter().filter(|(at, _)| only.is_none_or(|only| only == *at));
-                rows(text, held, |text, (at, _)| position_risk(text, world, account, at));
-            }
-            "symbolConfig" => {
-                let only = one()?;
-                let all = contracts(world).filter(|(at, _)| only.is_none_or(|only| only == *at));
-                rows(text, all, |text, (at, market)| symbol_config(text, account, at, market.spec));
-            }
-            "leverageBracket" => {
-                let only = one()?;
-                let all = contracts(world).filter(|(at, _)| only.is_none_or(|only| only == *at));
-                rows(text, all, |text, (_, market)| brackets(text, market.spec));
-            }
-            "commissionRate" => {
-                let spec = self.market(cx, Product::Usdm, params)?.1.spec;
-                text.s(r#"{"symbol":""#).s(spec.native).s("\"");
-                field(text, "makerCommissionRate", spec.maker_fee);
-                field(text, "takerCommissionRate", spec.taker_fee);
-                text.s("}");
-            }
-            "accountConfig" => {
-                text.s(r#"{"feeTier":0,"canTrade":true,"canDeposit":true,"canWithdraw":true,"dualSidePosition":false"#);
-                text.s(r#","updateTime":0,"multiAssetsMargin":false,"tradeGroupId":-1}"#);
-            }
-            "positionSide/dual" => {
-                text.s(r#"{"dualSidePosition":false}"#);
-            }
-            "multiAssetsMargin" => {
-                text.s(r#"{"multiAssetsMargin":false}"#);
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
     }
 }

@@ -15,6 +15,7 @@ mod futures;
 mod markets;
 mod orders;
 mod params;
+mod positions;
 mod rest;
 mod socket;
 mod streams;

@@ -11,7 +11,7 @@ use crate::binance::events::{amount, field};
 use crate::binance::orders::{client_id, kind, price_field, qty_field, side, status, time_in_force};
 use crate::binance::params::Refusal;
 use crate::binance::wsapi::terminated;
-use crate::binance::{Binance, Product, futures, streams};
+use crate::binance::{Binance, Product, futures, positions, streams};
 use crate::engine::Owner;
 use crate::market::Spec;
 use crate::text::Text;
@@ -285,8 +285,8 @@ impl Binance {
             self.tell_subscribers(cx, wallet, "outboundAccountPosition");
         }
         let own = changed.iter().filter(|cell| cell.0 == Wallet::Futures);
-        let own: Vec<futures::Moved> = own
-            .map(|&(_, asset, was, is)| futures::Moved {
+        let own: Vec<positions::Moved> = own
+            .map(|&(_, asset, was, is)| positions::Moved {
                 asset,
                 total: is.total,
                 outside: (is.total - was.total) - (is.realised - was.realised),
@@ -302,7 +302,7 @@ impl Binance {
             _ => "WITHDRAW",
         };
         let Some(account) = cx.world.account(self.state.owner) else { return };
-        futures::account_update(&mut self.text, cx.world, account, reason, &own, positions, at_ms);
+        positions::account_update(&mut self.text, cx.world, account, reason, &own, positions, at_ms);
         self.tell_listeners(cx, "ACCOUNT_UPDATE");
     }
 
