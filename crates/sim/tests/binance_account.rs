@@ -429,6 +429,62 @@ fn too_many_orders_are_refused_and_those_that_fill_count_no_longer_on_spot() {
     assert_eq!(code(&rig.binance("POST", "/api/v3/order", &rests)), (200, 0));
 }
 
+#[test]
+fn a_futures_order_takes_another_price_and_quantity_and_loses_its_place() {
+    let mut rig = Rig::quiet();
+    let (conn, _) = futures_stream(&mut rig, "ORDER_TRADE_UPDATE");
+    let order = [
+        ("symbol", "ETHUSDT"),
+        ("side", "BUY"),
+        ("type", "LIMIT"),
+        ("timeInForce", "GTC"),
+        ("quantity", "0.5"),
+        ("price", "3000"),
+    ];
+    let id = rig.binance_json("POST", "/fapi/v1/order", &order)["orderId"].to_string();
+    let change = |rig: &mut Rig, side: &str, quantity: &str, price: &str| {
+        let params = [
+            ("symbol", "ETHUSDT"),
+            ("orderId", &id),
+            ("side", side),
+            ("quantity", quantity),
+            ("price", price),
+        ];
+        let params: Vec<(&str, &str)> = params.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        rig.binance("PUT", "/fapi/v1/order", &params)
+    };
+    let changed = json(&change(&mut rig, "BUY", "0.7", "3100.5"));
+    assert_eq!([&changed["price"], &changed["origQty"]], ["3100.50", "0.700"].map(Value::from).each_ref());
+    let told = rig.take_json(conn);
+    let what: Vec<&Value> = told.iter().map(|frame| &frame["o"]["x"]).collect();
+    assert_eq!((what, &told[1]["o"]["q"]), (vec![&value!("NEW"), &value!("AMENDMENT")], &value!("0.700")));
+    for (side, quantity, price, expected) in [
+        ("BUY", "0.7", "3100.5", -5027),
+        ("SELL", "0.8", "3100.5", -1117),
+        ("BUY", "", "3100.5", -1102),
+        ("BUY", "0.7", "", -1102),
+        ("BUY", "0.7", "3100.555", -1111),
+        ("BUY", "10001", "3100.5", -4005),
+        ("BUY", "9000", "3100.5", -2019),
+    ] {
+        assert_eq!(code(&change(&mut rig, side, quantity, price)).1, expected, "{side} {quantity} {price}");
+    }
+    let open = rig.binance_json("GET", "/fapi/v1/openOrders", &[]);
+    assert_eq!((&open[0]["origQty"], &open[0]["price"]), (&value!("0.700"), &value!("3100.50")));
+    // What fills at once is told as fills of the same order.
+    let (_, ask) = best(&rig.sim, VENUE, "ETH/USDT:USDT");
+    change(&mut rig, "BUY", "0.7", &ask);
+    let told = rig.take_json(conn);
+    assert_eq!((&told[0]["o"]["x"], &told[1]["o"]["x"]), (&value!("AMENDMENT"), &value!("TRADE")));
+    assert!(told.iter().all(|frame| frame["o"]["i"].to_string() == id));
+    // Once all of it has filled there is nothing to change.
+    assert_eq!(code(&change(&mut rig, "BUY", "0.9", "3000")).1, -2011);
+    assert_eq!(
+        code(&rig.binance("PUT", "/fapi/v1/order", &[("symbol", "ETHUSDT"), ("orderId", "77777777")])).1,
+        -2013
+    );
+}
+
 /// Opens the futures stream of the demo account.
 fn futures_stream(rig: &mut Rig, query: &str) -> (u64, String) {
     let key = keys(VENUE).key;

@@ -359,6 +359,13 @@ impl Binance {
                 self.cancel(cx, (at, id), "")?;
                 object(text, spec, self.account(cx)?.order(at, id).ok_or_else(unknown_order)?, Said::Result);
             }
+            ("PUT", "order") => {
+                let (at, market) = self.market(cx, product, params)?;
+                let (spec, account) = (market.spec, self.account(cx)?);
+                let order = named(account, at, params)?.filter(|order| !self.is_algo(order));
+                let id = self.amend(cx, spec, order.cloned().ok_or_else(no_order)?, params)?;
+                object(text, spec, self.account(cx)?.order(at, id).ok_or_else(no_order)?, Said::Result);
+            }
             ("DELETE", "allOpenOrders") => {
                 let (at, _) = self.market(cx, product, params)?;
                 self.cancel_market(cx, at, false, "");
@@ -457,6 +464,31 @@ impl Binance {
             ticket.client_id = fresh_id(cx);
         }
         Ok((spec, (at, self.submit(cx, Product::Usdm, spec, ticket)?)))
+    }
+
+    /// Gives a limit order another price and another quantity, both of which have to be said; gives its id.
+    fn amend(
+        &mut self,
+        cx: &mut Context<'_>,
+        spec: &Spec,
+        order: Order,
+        params: &Params,
+    ) -> Result<u64, Refusal> {
+        let given =
+            |name, scale| on_grid(params, name, scale, Product::Usdm)?.ok_or_else(|| Refusal::missing(name));
+        let (price, qty) = (given("price", spec.price_scale)?, given("quantity", spec.qty_scale)?);
+        if read_side(params)? != order.side {
+            return Err(Refusal::new(-1117, "Invalid side."));
+        }
+        if (order.price, order.qty) == (Some(price), qty) {
+            return Err(Refusal::new(-5027, "No need to modify the order."));
+        }
+        let (key, at_ms) = ((order.market, order.id), cx.world.wall_ms(cx.now.mono));
+        let amended = cx.world.amend_to(self.user.owner, key, price, qty, at_ms);
+        amended.map_err(|denied| refusal(denied, spec))?;
+        self.state.note_amended(key);
+        self.book(cx, order.market);
+        Ok(order.id)
     }
 
     /// Finds a conditional order by the venue's id or the client's, in whichever market it is.

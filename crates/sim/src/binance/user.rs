@@ -39,6 +39,8 @@ pub(super) struct UserState {
     pub(super) tokens: BTreeMap<String, (String, Wallet, Mono)>,
     told: BTreeMap<(Wallet, &'static str), Cell>,
     cancels: BTreeMap<(usize, u64), String>,
+    /// The futures order that was changed and not told yet.
+    amended: Option<(usize, u64)>,
     /// Conditional futures orders that went off, the latest.
     pub(super) triggered: BTreeSet<(usize, u64)>,
     news: Vec<News>,
@@ -65,6 +67,7 @@ impl UserState {
             tokens: BTreeMap::new(),
             told,
             cancels: BTreeMap::new(),
+            amended: None,
             triggered: BTreeSet::new(),
             news: Vec::new(),
             executions: 0,
@@ -81,6 +84,11 @@ impl UserState {
             self.cancels.pop_first();
         }
         self.cancels.insert(key, cancel_id.to_string());
+    }
+
+    /// Keeps that an order was changed until its new state is told.
+    pub(super) fn note_amended(&mut self, key: (usize, u64)) {
+        self.amended = Some(key);
     }
 
     /// Remembers that a conditional order has become an order like others.
@@ -239,7 +247,12 @@ impl Binance {
             self.tell_listeners(cx, "ALGO_UPDATE");
         }
         if !self.is_algo(order) {
-            futures::order_update(&mut self.text, spec, order, fill, execution(order, fill));
+            let is_amended = |key: &mut (usize, u64)| *key == (order.market, order.id) && fill.is_none();
+            let what = match self.state.amended.take_if(is_amended) {
+                Some(_) if order.status.is_open() => "AMENDMENT",
+                _ => execution(order, fill),
+            };
+            futures::order_update(&mut self.text, spec, order, fill, what);
             self.tell_listeners(cx, "ORDER_TRADE_UPDATE");
         }
     }

@@ -119,21 +119,38 @@ impl World {
         price: i64,
         at_ms: i64,
     ) -> Result<(), Denied> {
+        let qty = self.owned(owner)?.open_order(market, id).ok_or(Denied::NotAmendable)?.qty;
+        self.amend_to(owner, (market, id), price, qty, at_ms)
+    }
+
+    /// Changes price and quantity of an open limit order; one in the book goes to the end of its new level, and one
+    /// that has filled as much already is cancelled.
+    ///
+    /// **Errors**: [`Denied`]; then nothing changed.
+    pub fn amend_to(
+        &mut self,
+        owner: Owner,
+        (market, id): (usize, u64),
+        price: i64,
+        qty: i64,
+        at_ms: i64,
+    ) -> Result<(), Denied> {
         let order = self.owned(owner)?.open_order(market, id).ok_or(Denied::NotAmendable)?.clone();
         let old = order.price.ok_or(Denied::NotAmendable)?;
         let spec = self.markets[market].spec;
         check_price(spec, price)?;
-        if order.status == Status::Untriggered {
-            self.owned_mut(owner)?.change(market, id, at_ms, |order| order.price = Some(price));
+        check_qty(spec, qty)?;
+        if qty <= order.filled {
+            self.cancel(owner, market, id);
             return Ok(());
         }
-        let left = order.left();
-        let more = spec.value(price, left) - spec.value(old, left);
-        if more > Decimal::ZERO && !order.reduce_only && (spec.contract.is_some() || order.side == Side::Buy)
-        {
-            self.owned(owner)?.covers(market, order.side, left, more, &self.marks())?;
+        let change = |order: &mut Order| (order.price, order.qty) = (Some(price), qty);
+        if order.status == Status::Untriggered {
+            self.owned_mut(owner)?.change(market, id, at_ms, change);
+            return Ok(());
         }
-        let (side, post_only) = (order.side, order.post_only);
+        let (side, post_only, left) = (order.side, order.post_only, qty - order.filled);
+        self.affords_more(owner, &order, spec.value(price, left) - spec.value(old, order.left()), left)?;
         let new = NewOrder { owner, side, qty: left, limit: Some(price), tif: Tif::Gtc, post_only };
         let engine = &mut self.markets[market].engine;
         if post_only && engine.fillable(&new) > 0 {
@@ -141,7 +158,7 @@ impl World {
         }
         engine.cancel(id).ok_or(Denied::NotAmendable)?;
         engine.place_as(id, new)?;
-        self.owned_mut(owner)?.change(market, id, at_ms, |order| order.price = Some(price));
+        self.owned_mut(owner)?.change(market, id, at_ms, change);
         Ok(())
     }
 
@@ -185,6 +202,22 @@ impl World {
         Ok(self.owned(order.owner)?.covers(market, order.side, order.qty, cost, &self.marks())?)
     }
 
+    /// Says whether the account can pay what an order of its would cost more with so much of it left.
+    fn affords_more(&self, owner: Owner, order: &Order, more: Decimal, left: i64) -> Result<(), Denied> {
+        let account = self.owned(owner)?;
+        let growth = left - order.left();
+        if order.reduce_only {
+            let (most, taken) = reducible(account, order.market, order.side);
+            return if taken + growth > most { Err(Denied::OverReduces) } else { Ok(()) };
+        }
+        let is_spot_sale = self.markets[order.market].spec.contract.is_none() && order.side == Side::Sell;
+        let (grows, qty) = if is_spot_sale { (growth > 0, growth) } else { (more > Decimal::ZERO, left) };
+        if grows {
+            account.covers(order.market, order.side, qty, more, &self.marks())?;
+        }
+        Ok(())
+    }
+
     fn check(&self, ticket: &Ticket) -> Result<(), Denied> {
         let account = self.owned(ticket.owner)?;
         let market = &self.markets[ticket.market];
@@ -195,12 +228,7 @@ impl World {
         for price in ticket.price.into_iter().chain(ticket.stop.map(|stop| stop.price)) {
             check_price(spec, price)?;
         }
-        match ticket.qty {
-            qty if qty < 1 => return Err(Denied::BadQty),
-            qty if qty > spec.max_qty.min(MAX_QTY) => return Err(Denied::TooLarge),
-            qty if qty % spec.step != 0 => return Err(Denied::OffStep),
-            _ => {}
-        }
+        check_qty(spec, ticket.qty)?;
         let price = ticket.price.or(ticket.stop.map(|stop| stop.price)).unwrap_or(market.last_price());
         if !ticket.reduce_only && spec.value(price, ticket.qty) < spec.least_value() {
             return Err(Denied::TooSmall);
@@ -339,6 +367,15 @@ fn reducible(account: &Account, market: usize, side: Side) -> (i64, i64) {
     let held = account.position(market).qty;
     let against = if side == Side::Buy { -held } else { held };
     (against.max(0), reducing(account, market, side).map(Order::left).sum())
+}
+
+fn check_qty(spec: &Spec, qty: i64) -> Result<(), Denied> {
+    match qty {
+        qty if qty < 1 => Err(Denied::BadQty),
+        qty if qty > spec.max_qty.min(MAX_QTY) => Err(Denied::TooLarge),
+        qty if qty % spec.step != 0 => Err(Denied::OffStep),
+        _ => Ok(()),
+    }
 }
 
 fn check_price(spec: &Spec, price: i64) -> Result<(), Denied> {
