@@ -441,7 +441,8 @@ fn a_futures_order_takes_another_price_and_quantity_and_loses_its_place() {
         ("quantity", "0.5"),
         ("price", "3000"),
     ];
-    let id = rig.binance_json("POST", "/fapi/v1/order", &order)["orderId"].to_string();
+    let number = rig.binance_json("POST", "/fapi/v1/order", &order)["orderId"].clone();
+    let id = number.to_string();
     let change = |rig: &mut Rig, side: &str, quantity: &str, price: &str| {
         let params = [
             ("symbol", "ETHUSDT"),
@@ -476,7 +477,7 @@ fn a_futures_order_takes_another_price_and_quantity_and_loses_its_place() {
     change(&mut rig, "BUY", "0.7", &ask);
     let told = rig.take_json(conn);
     assert_eq!((&told[0]["o"]["x"], &told[1]["o"]["x"]), (&value!("AMENDMENT"), &value!("TRADE")));
-    assert!(told.iter().all(|frame| frame["o"]["i"].to_string() == id));
+    assert!(told.iter().all(|frame| frame["o"]["i"] == number));
     // Once all of it has filled there is nothing to change.
     assert_eq!(code(&change(&mut rig, "BUY", "0.9", "3000")).1, -2011);
     assert_eq!(
