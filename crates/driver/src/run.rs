@@ -185,7 +185,8 @@ impl<H: Host> Runner<H> {
     }
 
     /// Writes everything that the session is told, and everything it says, to a tape.
-    pub fn record(&mut self, tape: Tape) {
+    pub fn record(&mut self, mut tape: Tape) {
+        tape.keep(self.session.venue().public_words());
         self.tape = Some(tape);
     }
 

@@ -133,6 +133,11 @@ impl Tape {
         self.status.clone()
     }
 
+    /// Keeps what stands under these names.
+    pub(crate) fn keep(&mut self, words: &[&'static str]) {
+        self.recorder.keep(words);
+    }
+
     pub(crate) fn input(&mut self, now: Now, input: &Input<'_>) {
         let row = self.recorder.input(now, input);
         self.put(row);

@@ -46,6 +46,11 @@ impl Recorder {
         Recorder::default()
     }
 
+    /// Keeps what stands under these names: a venue's [`public_words`](venuekit_venue::Venue::public_words).
+    pub fn keep(&mut self, words: &[&'static str]) {
+        self.redactor.keep(words);
+    }
+
     /// The first row.
     pub fn header(&self, now: Now, about: &About) -> Row {
         let wants: Vec<_> = about

@@ -178,10 +178,12 @@ fn seconds(text: &str) -> Result<UnixNanos, TapeError> {
 #[derive(Debug, Default)]
 pub struct Redactor {
     known: BTreeMap<String, usize>,
+    /// What is kept beyond [`ALLOWED`].
+    words: Vec<&'static str>,
 }
 
 /// JSON keys, query parameters and headers whose values are no secrets: names of things, numbers of the market, and
-/// rows of the account. A value under any other name is replaced.
+/// rows of the account. A value under any other name is replaced, unless its venue knows it for harmless.
 const ALLOWED: &[&str] = &[
     // requests and controls
     "type",
@@ -310,6 +312,16 @@ impl Redactor {
         Redactor::default()
     }
 
+    /// Keeps values under these names too: a venue's [`public_words`](venuekit_venue::Venue::public_words).
+    pub fn keep(&mut self, words: &[&'static str]) {
+        self.words.extend(words);
+    }
+
+    fn is_allowed(&self, name: &str) -> bool {
+        let known = |name: &str| ALLOWED.contains(&name) || self.words.contains(&name);
+        known(name) || known(&name.to_ascii_lowercase())
+    }
+
     /// Whether a part of a path was seen as a secret, or looks like one.
     fn is_token(&self, part: &str) -> bool {
         let looks = part.len() >= TOKEN_LEN && part.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -346,7 +358,7 @@ impl Redactor {
         let pairs: Vec<String> = query
             .split('&')
             .map(|pair| match pair.split_once('=') {
-                Some((key, value)) if !is_allowed(key) => format!("{key}={}", self.name(value)),
+                Some((key, value)) if !self.is_allowed(key) => format!("{key}={}", self.name(value)),
                 _ => pair.to_owned(),
             })
             .collect();
@@ -355,7 +367,7 @@ impl Redactor {
 
     /// Headers through the allow-list; the others are left out.
     pub fn headers(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
-        headers.iter().filter(|(name, _)| is_allowed(name)).cloned().collect()
+        headers.iter().filter(|(name, _)| self.is_allowed(name)).cloned().collect()
     }
 
     fn value(&mut self, value: &mut Value, allowed: bool) {
@@ -372,18 +384,24 @@ impl Redactor {
 
     fn object(&mut self, map: &mut Map<String, Value>) {
         for (key, value) in map.iter_mut() {
-            self.value(value, is_allowed(key));
+            let allowed = self.is_allowed(key);
+            self.value(value, allowed);
         }
     }
-}
-
-fn is_allowed(name: &str) -> bool {
-    ALLOWED.contains(&name) || ALLOWED.contains(&name.to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_venue_adds_words_of_its_own() {
+        let (mut redactor, said) = (Redactor::new(), br#"{"op":"auth","key":"canary"}"#);
+        assert!(!String::from_utf8_lossy(&redactor.message(said)).contains("auth"));
+        redactor.keep(&["op"]);
+        let told = String::from_utf8(redactor.message(br#"{"op":"sub","key":"canary"}"#)).expect("text");
+        assert!(told.contains(r#""op":"sub""#) && !told.contains("canary"), "{told}");
+    }
 
     #[test]
     fn a_row_survives_its_line() {

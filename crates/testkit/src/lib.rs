@@ -10,6 +10,7 @@
 pub mod conformance;
 mod oracle;
 pub mod orders;
+mod overhear;
 pub mod requests;
 mod rig;
 pub mod scenario;

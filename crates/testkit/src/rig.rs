@@ -202,7 +202,8 @@ impl<F: Front> Rig<F> {
 
     /// Records everything from here on.
     pub fn record(&mut self, about: &About) {
-        let recorder = Recorder::new();
+        let mut recorder = Recorder::new();
+        recorder.keep(self.session.venue().public_words());
         let header = recorder.header(self.now, about);
         self.tape = Some((recorder, vec![header]));
     }

@@ -25,6 +25,10 @@ impl Venue for Tweaked {
         &self.specs
     }
 
+    fn public_words(&self) -> &[&'static str] {
+        self.inner.public_words()
+    }
+
     fn decode(&self, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
         self.inner.decode(place, frame, out);
     }

@@ -60,6 +60,12 @@ pub trait Venue: Send + Sync {
         None
     }
 
+    /// Names of JSON fields, query parameters and headers under which no secret stands, beyond the usual ones. A tape
+    /// keeps their values, and redacts every other value of what we send and of what comes back to who logged in.
+    fn public_words(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// Reads one frame.
     ///
     /// **Errors**: none; what makes no sense becomes [`Event::Broken`].

@@ -456,6 +456,8 @@ pub enum Nonce {
 /// The text that is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignScheme {
+    /// None: no request wants a proof.
+    None,
     /// The query sorted by key, encoded as sent.
     SortedQuery,
     /// Query and body as sent.
