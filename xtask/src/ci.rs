@@ -11,7 +11,7 @@ use crate::{deps, layers, prove, torture as kills};
 /// A step and what it runs.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("tools", tools),
     ("fmt", || pass_through(&mut cargo(&["fmt", "--all", "--check"]))),
     ("layers", layers::run),
@@ -28,6 +28,7 @@ const STEPS: [Step; 10] = [
         ]))
     }),
     ("test", test),
+    ("outside", outside),
     ("torture", torture),
     ("features", features),
     ("doc", || {
@@ -89,6 +90,15 @@ fn features() -> Result<()> {
     pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
     pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet", "--locked"]))?;
     pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--no-default-features", "--locked"]))
+}
+
+/// The example of a venue outside the workspace, by its own manifest and with the versions that were tested.
+fn outside() -> Result<()> {
+    let example = run::root().join("docs/adding-a-venue/example");
+    std::fs::copy(run::root().join("Cargo.lock"), example.join("Cargo.lock"))
+        .context("cannot copy Cargo.lock to the example")?;
+    let mut check = cargo(&["check", "--all-targets", "--offline", "--manifest-path"]);
+    pass_through(check.arg(example.join("Cargo.toml")).arg("--target-dir").arg(run::target()))
 }
 
 /// A few deaths and failing disks, with the binary that the tests were built with; hundreds are for a person.
