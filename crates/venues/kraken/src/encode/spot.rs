@@ -151,7 +151,7 @@ impl Draft<'_> {
             // The rule of the venue for all but those that are told otherwise.
             None | Some(TimeInForce::Gtc) => None,
             Some(TimeInForce::Ioc) => Some("IOC"),
-            Some(TimeInForce::Fok) => return None,
+            Some(TimeInForce::Fok) => Some("FOK"),
         };
         let trigger = match order.trigger_by {
             None => None,

@@ -272,8 +272,6 @@ fn what_cannot_be_said_is_not_sent() {
     };
     let market = desk.market(SPOT, "XBTUSD");
     let limit = order(market, Side::Buy, "1", "1");
-    let fok = NewOrder { time_in_force: Some(TimeInForce::Fok), ..limit.clone() };
-    check(SPOT, Ask::Place(Box::new(fok)));
     check(SPOT, Ask::Place(Box::new(NewOrder { trigger_by: Some(TriggerBy::Mark), ..limit })));
     check(SPOT, Ask::CancelAll { market: Some(market) });
     check(SPOT, Ask::Trades { market, from: Some(1), limit: 10 });
