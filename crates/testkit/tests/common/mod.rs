@@ -13,7 +13,7 @@ use venuekit_testkit::scenario::{SimSeed, Subject};
 /// Every subject, by venue.
 #[allow(dead_code, reason = "not every test runs every subject")]
 pub(crate) fn subjects() -> Vec<(&'static str, Subject)> {
-    vec![("doex", doex()), ("duedex", duedex())]
+    vec![("binance", binance()), ("doex", doex()), ("duedex", duedex())]
 }
 
 /// The same with two hundred markets a venue.

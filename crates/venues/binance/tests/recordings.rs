@@ -3,53 +3,16 @@
 //! Needs the folder that `VENUEKIT_RECORDINGS` names, by default beside the workspace; without it the tests say so and
 //! pass, unless `VENUEKIT_REQUIRE_SERVICES=1`.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+#[allow(dead_code, reason = "shared with the other tests of this folder")]
+mod common;
+
 use std::sync::Arc;
 
+use common::{found, json, lines, recordings};
 use serde_json::Value;
 use venuekit_binance::Binance;
 use venuekit_session::tape::Row;
 use venuekit_session::{Config, Replay, Report, Session, Survey};
-
-/// The folder of recordings, or nothing, said in one line; required in CI.
-fn recordings() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/recordings");
-    let folder = std::env::var_os("VENUEKIT_RECORDINGS").map_or_else(|| default.into(), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var_os("VENUEKIT_REQUIRE_SERVICES").is_some_and(|value| value == "1");
-    assert!(!required, "no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
-    println!("skipped: no recordings at {}; set VENUEKIT_RECORDINGS", folder.display());
-    None
-}
-
-/// What ends so, anywhere below a folder.
-fn found(folder: &Path, end: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(self::found(&path, end));
-        } else if path.to_string_lossy().ends_with(end) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn lines(path: &Path) -> Vec<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).expect("a recording");
-    flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).expect("gzipped text");
-    text.lines().map(ToOwned::to_owned).collect()
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path).expect("a file")).expect("JSON")
-}
 
 /// Replays rows as `venuekit replay --product` does.
 fn replay(product: &str, rows: &[String]) -> Report {
