@@ -59,6 +59,10 @@ impl Venue for Kraken {
         symbol::bare(place.product, venue_symbol)
     }
 
+    fn public_words(&self) -> &[&'static str] {
+        &spec::WORDS
+    }
+
     fn decode(&self, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
         decode::decode(place, frame, out);
     }

@@ -25,6 +25,30 @@ pub(crate) const DEPTH: u32 = 1_000;
 /// Rows of one page of spot's histories.
 pub(crate) const PAGE: u32 = 50;
 
+/// Names of fields and parameters that hold no secret, in lower case. Those that do are `token`, `api_key`,
+/// `original_challenge`, `signed_challenge` and the headers of a signature.
+#[rustfmt::skip]
+pub(crate) const WORDS: [&str; 136] = [
+    "req_id", "success", "depth", "snapshot", "event_trigger", "snap_orders", "snap_trades", "ratecounter",
+    "time_in", "time_out", "checksum", "trade_id", "ord_type", "bid", "bid_qty", "ask", "ask_qty", "last",
+    "volume", "vwap", "low", "high", "change", "change_pct", "open", "close", "trades", "interval_begin",
+    "system", "version", "api_version", "connection_id", "warnings", "event", "feed", "product_ids",
+    "product_id", "seq", "uid", "bid_size", "ask_size", "index", "premium", "volumequote", "openinterest",
+    "funding_rate", "funding_rate_prediction", "relative_funding_rate", "relative_funding_rate_prediction",
+    "next_funding_rate_time", "tag", "pair", "dtm", "maturitytime", "suspended", "post_only", "tradeable",
+    "ticksize", "tick_size", "exec_type", "exec_id", "order_id", "cl_ord_id", "order_userref", "order_type",
+    "order_qty", "limit_price", "cum_qty", "cum_cost", "avg_price", "last_qty", "last_price", "cost",
+    "liquidity_ind", "fees", "fee_usd_equiv", "time_in_force", "reduce_only", "margin", "reason",
+    "order_status", "asset_class", "wallets", "balance", "ledger_id", "ref_id", "subtype", "category",
+    "wallet_type", "wallet_id", "amount", "orders", "order", "is_cancel", "last_update_time", "filled",
+    "stop_price", "direction", "fills", "buy", "remaining_order_qty", "fill_id", "fill_type", "fee_paid",
+    "fee_currency", "cli_ord_id", "positions", "pnl", "entry_price", "mark_price", "index_price",
+    "liquidation_threshold", "effective_leverage", "servertime", "unixtime", "rfc1123", "ordertype",
+    "price2", "oflags", "txid", "userref", "ofs", "count", "since", "asset", "lastfilltime", "limitprice",
+    "stopprice", "cliordid", "cliordids", "orderids", "reduceonly", "triggersignal", "timeout", "deadline",
+    "processbefore",
+];
+
 /// Bars there are: minutes to spot, words to futures.
 pub(crate) const INTERVALS: [(Interval, u64, &str); 6] = [
     (Interval::M1, 1, "1m"),
