@@ -15,8 +15,6 @@
 //! `seq` is the number on the wire (Doex `u`, DueDEX `sequence`), and begins again when `generation` rises;
 //! `side` is the aggressor's; `ts` is Unix nanoseconds. The digest is that of the book's canonical text.
 
-use std::collections::BTreeMap;
-
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use venuekit_types::{BookSide, Level, Scale};
@@ -75,23 +73,28 @@ impl TrueBook {
         hex::encode(Sha256::digest(self.canonical().as_bytes()))
     }
 
+    /// Whether its best levels to a depth are these.
+    fn begins_with(&self, depth: usize, bids: &[Level], asks: &[Level]) -> bool {
+        let top = |levels: &[Level], told: &[Level]| levels.iter().take(depth).eq(told.iter().take(depth));
+        top(&self.bids, bids) && top(&self.asks, asks)
+    }
+
     /// Takes back what a message did, so that the book is that of the number before it.
     fn undo(&mut self, changes: &[Change]) {
-        let mut sides = [(&mut self.bids, BookSide::Bid), (&mut self.asks, BookSide::Ask)];
-        for (levels, side) in &mut sides {
-            let mut map: BTreeMap<i64, i64> = levels.iter().map(|l| (l.price.0, l.qty.0)).collect();
-            for change in changes.iter().filter(|change| change.side == *side) {
-                if change.was == 0 {
-                    map.remove(&change.price);
-                } else {
-                    map.insert(change.price, change.was);
-                }
-            }
-            let ascending = map.into_iter().map(|(price, qty)| Level::new(price, qty));
-            **levels = match side {
-                BookSide::Bid => ascending.rev().collect(),
-                BookSide::Ask => ascending.collect(),
+        for &Change { side, price, was, .. } in changes {
+            // `sign` makes both sides rise.
+            let (levels, sign) = match side {
+                BookSide::Bid => (&mut self.bids, -1),
+                BookSide::Ask => (&mut self.asks, 1),
             };
+            match levels.binary_search_by_key(&(sign * price), |level| sign * level.price.0) {
+                Ok(at) if was == 0 => {
+                    levels.remove(at);
+                }
+                Ok(at) => levels[at] = Level::new(price, was),
+                Err(at) if was != 0 => levels.insert(at, Level::new(price, was)),
+                Err(_) => {}
+            }
         }
     }
 }
@@ -138,6 +141,24 @@ impl History {
             let (before_generation, before_seq, _) = past.peek()?;
             book.undo(changes);
             (book.generation, book.seq) = (*before_generation, *before_seq);
+        }
+        Some(book)
+    }
+
+    /// Walks a book of the present back to the latest past that begins with these levels; nothing when none does, or
+    /// it is forgotten.
+    pub(crate) fn walk_back_to(
+        &self,
+        mut book: TrueBook,
+        depth: usize,
+        (bids, asks): (&[Level], &[Level]),
+    ) -> Option<TrueBook> {
+        let mut past = self.past.iter().rev().peekable();
+        while !book.begins_with(depth, bids, asks) {
+            let (_, _, changes) = past.next()?;
+            let (generation, seq, _) = past.peek()?;
+            book.undo(changes);
+            (book.generation, book.seq) = (*generation, *seq);
         }
         Some(book)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rust_decimal::Decimal;
 use venuekit_sign::Credentials;
-use venuekit_types::{Mono, Now, Side};
+use venuekit_types::{Level, Mono, Now, Side};
 
 use crate::engine::Owner;
 use crate::faults::{Command, FaultLog, FaultPlan};
@@ -250,6 +250,11 @@ impl VenueSim {
     /// The book of a market at the number of a past message; nothing when it is no message's, or forgotten.
     pub fn book_at(&self, symbol: &str, generation: u32, seq: u64) -> Option<TrueBook> {
         self.world.book_at(self.market(symbol)?, generation, seq)
+    }
+
+    /// The latest book of a market whose best levels to a depth are these; nothing when none was, or it is forgotten.
+    pub fn book_like(&self, symbol: &str, depth: usize, sides: (&[Level], &[Level])) -> Option<TrueBook> {
+        self.world.book_like(self.market(symbol)?, depth, sides)
     }
 
     /// Takes the truth lines so far.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rust_decimal::Decimal;
-use venuekit_types::{Kind, Mono, Now, Side};
+use venuekit_types::{Kind, Level, Mono, Now, Side};
 
 use crate::candles::Candles;
 use crate::engine::{Change, Engine, Fill, Owner};
@@ -433,6 +433,12 @@ impl World {
     /// The book of a market at the number of a message within the history kept.
     pub fn book_at(&self, market: usize, generation: u32, seq: u64) -> Option<TrueBook> {
         self.markets[market].history.walk_back(self.book(market), generation, seq)
+    }
+
+    /// The latest book within the history kept whose best levels to a depth are these: for those who are told books
+    /// without a number.
+    pub fn book_like(&self, market: usize, depth: usize, sides: (&[Level], &[Level])) -> Option<TrueBook> {
+        self.markets[market].history.walk_back_to(self.book(market), depth, sides)
     }
 
     /// Adds to the truth lines how all accounts stand.

@@ -684,13 +684,15 @@ fn a_signed_challenge_opens_the_accounts_feeds() {
     let mut rig = rig();
     let (conn, carried) = rig.futures_conn();
     let ask = |feed: &str, carried: &str| format!(r#"{{"event":"subscribe","feed":"{feed}",{carried}}}"#);
-    let refused = json!({"event": "alert", "message": "Failed to subscribe to authenticated feed"});
+    let refused = |message: &str| [json!({"event": "error", "message": message})];
     rig.send("kraken", conn, &ask("fills", &carried.replace("=\"", "x\"")));
-    assert_eq!(rig.take_json(conn), std::slice::from_ref(&refused));
+    assert_eq!(rig.take_json(conn), refused("Invalid signed challenge"));
+    rig.send("kraken", conn, &ask("fills", &carried.replace(&keys().key, "nobody")));
+    assert_eq!(rig.take_json(conn), refused("Invalid API key"));
     // A challenge is its connection's.
     let (other, _) = rig.futures_conn();
     rig.send("kraken", other, &ask("fills", &carried));
-    assert_eq!(rig.take_json(other), [refused]);
+    assert_eq!(rig.take_json(other), refused("Invalid challenge"));
     for (feed, first, rows) in [
         ("open_orders", "open_orders_snapshot", "orders"),
         ("fills", "fills_snapshot", "fills"),

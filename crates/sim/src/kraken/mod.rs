@@ -67,7 +67,7 @@ impl Default for KrakenLimits {
     fn default() -> KrakenLimits {
         let secs = Duration::from_secs;
         KrakenLimits {
-            spot_public: Rate { max_milli: 5_000, decay_milli: 1_000 },
+            spot_public: Rate { max_milli: 15_000, decay_milli: 1_000 },
             spot_private: Rate { max_milli: 15_000, decay_milli: 330 },
             spot_orders: Rate { max_milli: 60_000, decay_milli: 1_000 },
             spot_open_max: 60,

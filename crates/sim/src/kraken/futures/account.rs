@@ -8,13 +8,14 @@ use crate::kraken::futures::events::{self, kind_word, order_id, signal};
 use crate::kraken::futures::orders::by_client_id;
 use crate::kraken::futures::public::field;
 use crate::kraken::futures::rest::{Refusal, contracts, refusal};
-use crate::kraken::names::{Uid, parse_order_uid, uid};
+use crate::kraken::markets;
+use crate::kraken::names::{Uid, parse_order_uid, spot_id, uid};
 use crate::kraken::number::millis;
 use crate::kraken::params::Params;
 use crate::kraken::spot::side;
 use crate::text::{Text, parse_instant};
 use crate::venue::Context;
-use crate::wallets::{Account, Margin, Order, OwnFill, Status, Wallet};
+use crate::wallets::{Account, Margin, Order, OwnFill, Status, Transfer, Wallet};
 use crate::world::World;
 
 /// Fills of an answer.
@@ -103,6 +104,22 @@ impl Kraken {
                     fills.filter(|fill| is_contract(fill.market) && fill.at_ms < before).take(FILLS_MAX);
                 text.s(r#""fills":"#);
                 rows(&mut text, fills, |text, own| fill(text, world, own));
+            }
+            "transfers" => {
+                text.s(r#""transfers":"#);
+                let own = account
+                    .transfers()
+                    .filter(|transfer| transfer.from == Wallet::Futures || transfer.to == Wallet::Futures);
+                rows(&mut text, own, transfer);
+            }
+            "leveragepreferences" => {
+                text.s(r#""leveragePreferences":"#);
+                let set = contracts(world).filter(|(at, _)| account.position(*at).is_isolated());
+                rows(&mut text, set, |text, (at, market)| {
+                    text.s(r#"{"symbol":""#).s(market.spec.native).s("\"");
+                    field(text, "maxLeverage", account.position(at).leverage);
+                    text.s("}");
+                });
             }
             _ => {
                 let named = |name: &str| -> Vec<&str> {
@@ -218,6 +235,19 @@ fn fill(text: &mut Text, world: &World, fill: &OwnFill) {
     text.s(if fill.maker { r#","fillType":"maker""# } else { r#","fillType":"taker""# });
     field(text, "fee_paid", fill.fee);
     text.s(r#","fee_currency":""#).s(spec.money()).s("\"}");
+}
+
+/// Money between here and the spot wallet.
+fn transfer(text: &mut Text, transfer: &Transfer) {
+    let way = if transfer.to == Wallet::Futures { "deposit" } else { "withdrawal" };
+    text.s(r#"{"transferId":""#).s(&spot_id('B', 0, transfer.id)).s(r#"","transferType":""#).s(way);
+    text.s(r#"","currency":""#)
+        .s(&markets::asset(transfer.asset).alt.to_lowercase())
+        .s(r#"","status":"processed""#);
+    field(text, "amount", transfer.amount);
+    text.s(r#","receivedTime":"#);
+    millis(text, transfer.at_ms);
+    text.s("}");
 }
 
 /// An order and where it stands.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use rust_decimal::Decimal;
 use venuekit_types::{Kind, Side};
 
 use crate::engine::{Refused, Tif};
@@ -139,6 +140,7 @@ impl Kraken {
             "sendorder" => self.send_order(cx, params, &mut text)?,
             "cancelorder" => self.cancel_order(cx, params, &mut text)?,
             "cancelallorders" => self.cancel_orders(cx, params, &mut text)?,
+            "leveragepreferences" => self.set_leverage(cx, params, &mut text)?,
             _ => {
                 let seconds = params.get("timeout").ok_or_else(missing)?;
                 let seconds: u64 = seconds.parse().map_err(|_| refusal("invalidArgument: timeout"))?;
@@ -247,6 +249,24 @@ impl Kraken {
                 text.s(r#","status":"notFound"}"#);
             }
         }
+        Ok(())
+    }
+
+    /// With a leverage a position is isolated, without one it is cross.
+    fn set_leverage(
+        &mut self,
+        cx: &mut Context<'_>,
+        params: &Params,
+        text: &mut Text,
+    ) -> Result<(), Refusal> {
+        let native = params.get("symbol").ok_or_else(missing)?;
+        let market = find(cx.world, native).ok_or_else(|| refusal("contractNotFound"))?;
+        let wrong = || refusal("invalidArgument: maxLeverage");
+        let leverage =
+            params.get("maxLeverage").map_or(Ok(Decimal::ZERO), |text| text.parse().map_err(|_| wrong()))?;
+        cx.world.set_leverage(self.user.owner, market, leverage).map_err(|_| wrong())?;
+        self.book(cx, [market]);
+        text.s(r#""symbol":""#).s(cx.world.markets()[market].spec.native).s("\"");
         Ok(())
     }
 

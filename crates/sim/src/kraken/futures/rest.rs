@@ -179,7 +179,8 @@ fn cost(method: &str, route: &str, params: &Params) -> Option<u64> {
         ("POST", "sendorder" | "cancelorder") => Some(10),
         ("POST", "cancelallorders" | "cancelallordersafter") => Some(25),
         ("POST", "orders/status") => Some(1),
-        ("GET", "accounts" | "openpositions" | "openorders") => Some(2),
+        ("GET", "transfers") | ("PUT", "leveragepreferences") => Some(10),
+        ("GET", "accounts" | "openpositions" | "openorders" | "leveragepreferences") => Some(2),
         ("GET", "fills") => Some(if params.get("lastFillTime").is_some() { 25 } else { 2 }),
         _ => None,
     }

@@ -14,6 +14,9 @@ use crate::text::{Text, quoted};
 use crate::venue::Context;
 use crate::world::World;
 
+/// What is said of a challenge that is signed wrongly. The venue documents no words for it; these are others'.
+const BAD_PROOF: &str = "Invalid signed challenge";
+
 /// The longest message that is read.
 const FRAME_MAX: usize = 64 << 10;
 
@@ -206,16 +209,9 @@ impl Kraken {
     fn follow_account(&mut self, cx: &mut Context<'_>, conn: u64, value: &Value, feed: Feed, on: bool) {
         let text = |name: &str| value[name].as_str().unwrap_or_default();
         let key = text("api_key");
-        let known = self.futures.conns.get(&conn).is_some_and(|state| {
-            let challenge = state.challenge.as_deref().filter(|given| *given == text("original_challenge"));
-            let found = cx.keys.find(key).filter(|key| key.permissions.read && key.works_from(state.peer));
-            challenge.zip(found).is_some_and(|(challenge, found)| {
-                let wanted = sign::challenge(&found.credentials.secret, challenge);
-                wanted.as_deref() == Some(text("signed_challenge"))
-            })
-        });
-        if !known || (on && cx.out.refuses_login(cx.now, conn)) {
-            return say(cx, conn, "alert", "Failed to subscribe to authenticated feed");
+        let refused = self.challenge_refusal(cx, conn, value);
+        if let Some(refusal) = refused.or((on && cx.out.refuses_login(cx.now, conn)).then_some(BAD_PROOF)) {
+            return say(cx, conn, "error", refusal);
         }
         if let Some(state) = self.futures.conns.get_mut(&conn) {
             state.key = Some(key.to_string());
@@ -228,6 +224,22 @@ impl Kraken {
         answer.s("}");
         cx.out.send(cx.now, conn, None, Bytes::from(answer.0));
         self.follow(cx, conn, feed, on);
+    }
+
+    /// What is wrong with a signed challenge, if anything is.
+    fn challenge_refusal(&self, cx: &Context<'_>, conn: u64, value: &Value) -> Option<&'static str> {
+        let text = |name: &str| value[name].as_str().unwrap_or_default();
+        let state = self.futures.conns.get(&conn)?;
+        let key = cx.keys.find(text("api_key"));
+        let Some(key) = key.filter(|key| key.permissions.read && key.works_from(state.peer)) else {
+            return Some("Invalid API key");
+        };
+        let Some(challenge) = state.challenge.as_deref().filter(|given| *given == text("original_challenge"))
+        else {
+            return Some("Invalid challenge");
+        };
+        let wanted = sign::challenge(&key.credentials.secret, challenge);
+        (wanted.as_deref() != Some(text("signed_challenge"))).then_some(BAD_PROOF)
     }
 
     /// Begins or ends a subscription that was answered; whoever begins one gets its snapshot.

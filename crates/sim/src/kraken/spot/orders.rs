@@ -120,6 +120,10 @@ fn ticket(params: &Params, spec: &Spec, blank: Ticket) -> Result<Ticket, Refusal
     if !is_client_id(client_id) || (!client_id.is_empty() && params.get("userref").is_some()) {
         return Err("EGeneral:Invalid arguments:cl_ord_id");
     }
+    // There are no positions on margin that it could reduce.
+    if params.flag("reduce_only") {
+        return Err(refusal(Denied::NoPosition));
+    }
     let flags = params.get("oflags").unwrap_or_default();
     if params.get("leverage").is_some_and(|leverage| leverage != "none") {
         return Err("EGeneral:Invalid arguments:leverage");
