@@ -7,6 +7,7 @@ mod ci;
 mod deps;
 mod layers;
 mod metadata;
+mod new_venue;
 mod peers;
 mod prove;
 mod run;
@@ -29,6 +30,8 @@ enum Command {
     Layers,
     /// Licences, sources and duplicates of everything we depend on.
     Deps,
+    /// The skeleton of a venue's crate, with tests that say what to fill in.
+    NewVenue(new_venue::Options),
     /// The property and simulation tests at full size.
     Prove(prove::Options),
     /// Processes that are killed, and disks that fail: nothing lost, doubled or torn.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Layers => layers::run(),
         Command::Deps => deps::run(),
+        Command::NewVenue(options) => new_venue::run(&options),
         Command::Prove(options) => prove::run(&options),
         Command::Torture(options) => torture::run(&options),
         Command::Bench(options) => bench::run(&options),
