@@ -46,6 +46,7 @@ pub(crate) fn doex() -> Subject {
 }
 
 /// The two products live at paths of their own and share their names of streams.
+#[allow(dead_code, reason = "not every test runs every subject")]
 pub(crate) fn binance() -> Subject {
     Subject {
         venue: Arc::new(venuekit_binance::Binance::new()),
@@ -61,6 +62,16 @@ pub(crate) fn duedex() -> Subject {
         sim: |seed| simulate("duedex", seed),
         credentials: Some(|seed| Keys::from_seed(seed).duedex),
         book_stream: |info| format!("level2:{}", info.venue_symbol),
+    }
+}
+
+#[allow(dead_code, reason = "not every test runs every subject")]
+pub(crate) fn kraken() -> Subject {
+    Subject {
+        venue: Arc::new(venuekit_kraken::Kraken::new()),
+        sim: |seed| simulate("kraken", seed),
+        credentials: Some(|seed| Keys::from_seed(seed).kraken),
+        book_stream: |info| format!("book:{}", info.venue_symbol),
     }
 }
 
