@@ -112,11 +112,13 @@ pub enum Cause {
     Restarted,
     /// The terms of the instrument changed, so its integers mean something else.
     Rescaled,
+    /// The venue's own book at the same number has other levels.
+    Drift,
 }
 
 impl Cause {
     /// Every cause, for whoever keeps one counter for each.
-    pub const ALL: [Cause; 12] = [
+    pub const ALL: [Cause; 13] = [
         Cause::Sequence,
         Cause::Checksum,
         Cause::SnapshotTooOld,
@@ -129,6 +131,7 @@ impl Cause {
         Cause::Silent,
         Cause::Restarted,
         Cause::Rescaled,
+        Cause::Drift,
     ];
 
     /// The word for metrics and rows.
@@ -146,6 +149,7 @@ impl Cause {
             Cause::Silent => "silent",
             Cause::Restarted => "restarted",
             Cause::Rescaled => "rescaled",
+            Cause::Drift => "drift",
         }
     }
 }

@@ -267,8 +267,10 @@ impl Feed {
     fn on_gap_opened(&mut self, now: Now, opened: &GapOpened) {
         self.urgent = true;
         let Some(stream) = self.streams.get_mut(opened.stream.0 as usize) else { return };
-        if opened.gap.cause == Cause::Checksum {
-            self.tally.checksum_failures += 1;
+        match opened.gap.cause {
+            Cause::Checksum => self.tally.checksum_failures += 1,
+            Cause::Drift => self.parts.metrics.book_drift.increment(1),
+            _ => {}
         }
         if let Some(left_out) = self.told.admit(now.mono, Told::Gap(opened.stream, opened.gap.cause)) {
             tracing::warn!(venue = %self.venue, symbol = stream.symbol(), channel = %stream.label,

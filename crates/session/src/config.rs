@@ -95,6 +95,9 @@ pub struct Limits {
     pub clock_every: Duration,
     /// How often the state of private streams is compared with the venue's.
     pub compare_every: Duration,
+    /// How often each live book is held against the venue's. A dozen books of a product have a turn in that time; more
+    /// take turns.
+    pub audit_every: Duration,
     /// How long a stream may take from its subscription to its first state.
     pub live_within: Duration,
     /// How long a probe of a quiet stream may take.
@@ -143,6 +146,7 @@ impl Default for Limits {
             shown_within: Duration::from_millis(500),
             clock_every: s(60),
             compare_every: s(60),
+            audit_every: s(60),
             live_within: s(10),
             probe_within: Duration::from_millis(900),
             overlap_within: s(30),

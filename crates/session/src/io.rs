@@ -255,6 +255,8 @@ pub enum Timer {
     Renew(LineId),
     /// The state of a private stream is compared with the venue's.
     Compare(StreamId),
+    /// A live book of a product is held against the venue's.
+    Audit(usize),
 }
 
 impl Timer {

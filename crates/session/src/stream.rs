@@ -12,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::config::Limits;
 use crate::event::StreamInfo;
 use crate::io::{ConnId, LineId, RequestId};
+use crate::machine::audit::Band;
 use crate::private::Rows;
 use crate::stats::Stats;
 use crate::trades::Trades;
@@ -277,6 +278,12 @@ pub(crate) struct Stream {
     pub(crate) resyncs_since_health: u32,
     /// Levels of the longer side of the last snapshot; zero before the first.
     pub(crate) levels: u32,
+    /// Where that snapshot was cut.
+    pub(crate) band: Band,
+    /// When it was last its turn to be held against the venue's book.
+    pub(crate) audited_at: Mono,
+    /// The generation that was asked for once more, to be compared.
+    pub(crate) audited: Option<u64>,
     pub(crate) trades: Trades,
     pub(crate) pages: u32,
     pub(crate) ticker: Option<TickerPatch>,
@@ -300,6 +307,9 @@ impl Stream {
             shadow: None,
             told: State::Empty,
             levels: 0,
+            band: Band::default(),
+            audited_at: Mono(0),
+            audited: None,
             gap: None,
             open_gap: None,
             epochs: EpochPool::default(),

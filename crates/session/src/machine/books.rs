@@ -1,11 +1,14 @@
 //! Books: each message through the sequence, and what became of it told.
 
+use core::cmp::Ordering;
+
 use venuekit_book::{Cause, Gap, Ids, Outcome, State, Update};
-use venuekit_types::{Level, Now, UnixNanos};
+use venuekit_types::{Now, UnixNanos};
 use venuekit_venue::spec::Resync;
 use venuekit_venue::{BookBody, Data, DataKind, EventBuf, MarketId};
 
-use super::Session;
+use super::audit::Band;
+use super::{Session, fresh_book};
 use crate::event::{BookChange, Event};
 use crate::io::{StreamId, Timer};
 use crate::stream::Which;
@@ -42,6 +45,7 @@ impl Session {
                     s.stats.checksums_ok += 1;
                 }
                 self.tell_update(id, now, data.at, &update, false);
+                self.audit_update(now, id, &update);
             }
             Outcome::Old => s.stats.stale_dropped += 1,
             Outcome::Buffered => {}
@@ -110,25 +114,33 @@ impl Session {
     /// Holds a snapshot against a live stream: true when the venue stands where we stand, as it does in the answer to
     /// a probe. Anything else means that something was missed, or begun again, and breaks the stream first.
     pub(super) fn confirms(&mut self, now: Now, id: StreamId, which: Which, update: &Update<'_>) -> bool {
-        let Some(feed) = self.stream(id).feed(which).filter(|feed| feed.is_live()) else { return false };
+        let s = self.stream(id);
+        let audited = s.audited.take();
+        let mut theirs_book = fresh_book(s);
+        let Some(feed) = s.feed(which).filter(|feed| feed.is_live()) else { return false };
+        let is_audit = which == Which::Primary && audited == Some(feed.book.epoch());
         let (ours, theirs) = (feed.book.last_id(), update.ids.map(|ids| ids.last));
-        let same_levels = || {
-            // Where nothing is numbered, the levels themselves are compared.
-            feed.book.view(now).is_ok_and(|view| {
-                let wanted = |level: &&Level| level.qty.0 != 0;
-                view.bids().eq(update.bids.iter().filter(wanted).copied())
-                    && view.asks().eq(update.asks.iter().filter(wanted).copied())
-            })
+        // At one number the levels are one book's, and where nothing is numbered they are all there is.
+        let mut same_levels = || {
+            let _ = theirs_book.snapshot(now, 0, update);
+            let views = (feed.book.view(now), theirs_book.view(now));
+            matches!(views, (Ok(ours), Ok(theirs)) if Band::default().is_equal(&ours, &theirs))
         };
-        if ours == theirs && (ours.is_some() || same_levels()) {
+        if ours == theirs && same_levels() {
+            self.audited += u64::from(is_audit);
             self.probe_answered(now, id);
             return true;
         }
+        if is_audit && ours != theirs {
+            // Nobody was silent: the stream itself says what follows.
+            return true;
+        }
         if which == Which::Primary {
-            let gap = Gap {
-                cause: if theirs < ours { Cause::Restarted } else { Cause::Sequence },
-                expected: ours.map(|last| last.saturating_add(1)),
-                got: theirs,
+            let expected = ours.map(|last| last.saturating_add(1));
+            let gap = match theirs.cmp(&ours) {
+                Ordering::Less => Gap { cause: Cause::Restarted, expected, got: theirs },
+                Ordering::Equal if ours.is_some() => Gap::of(Cause::Drift),
+                _ => Gap { cause: Cause::Sequence, expected, got: theirs },
             };
             feed.book.desync(gap);
             self.open_gap(now, id, gap);

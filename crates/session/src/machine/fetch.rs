@@ -6,6 +6,7 @@ use venuekit_types::{Instrument, Mono, Now};
 use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, Lane, MarketId, Retry, Row};
 
 use super::Session;
+use super::audit::Band;
 use crate::io::{CloseReason, LineId, RequestId, StreamId, Timer};
 use crate::rest::{Job, Purpose};
 use crate::stream::{Start, Which, snapshot_depth};
@@ -110,6 +111,9 @@ impl Session {
                             self.fetch_depth(now, id, which);
                             return;
                         }
+                        if let Ask::Depth { levels, .. } = job.ask {
+                            self.stream(id).band = Band::of(&update, levels);
+                        }
                         self.on_snapshot(now, id, which, data.at, &update);
                         self.try_switch(now, id);
                         return;
@@ -130,6 +134,7 @@ impl Session {
                     None => {}
                 }
             }
+            Purpose::Audit(_) => self.on_audit_answer(now, job, buf),
             Purpose::Trades(id) => self.on_trades(now, id, job, buf),
             Purpose::Command(id) => self.on_command_answer(id, job, buf),
             Purpose::Lookup(id) => self.on_lookup_answer(now, id, job, buf),
@@ -306,7 +311,8 @@ impl Session {
                     self.resync_later(now, id);
                 }
             }
-            Purpose::Command(_) | Purpose::Lookup(_) | Purpose::Drop => {}
+            // One that gets no answer is over at the next turn.
+            Purpose::Command(_) | Purpose::Lookup(_) | Purpose::Drop | Purpose::Audit(_) => {}
             Purpose::Time => self.on_time_failed(now),
             Purpose::Token(line) => self.on_token_failed(now, line),
             Purpose::Renew(line) => self.on_renew_failed(now, line, answered),

@@ -2,9 +2,10 @@
 //!
 //! The parts: `wishes` makes streams of what was asked for; `lines` opens, logs in, rotates and reopens connections;
 //! `subscribe` speaks on them; `frames` and `books` turn decoded messages into events; `resync` heals streams and
-//! watches their silence; `fetch` owns what public streams need by REST, `private` what private ones do; `requests`
+//! watches their silence, `audit` holds live books against the venue's; `fetch` owns what public streams need by REST, `private` what private ones do; `requests`
 //! signs and sends, and keeps the venue's clock; `commands` owns what callers ask for and what became of it.
 
+pub(crate) mod audit;
 mod books;
 mod commands;
 mod fetch;
@@ -96,6 +97,9 @@ pub struct Session {
     persists: BTreeMap<PersistId, Persisting>,
     commands: BTreeMap<CommandId, Pending>,
     clock: Clock,
+    /// Books that are held against their venue, by product.
+    audits: BTreeMap<usize, audit::Audit>,
+    audited: u64,
     /// Whether the venue was asked for its time.
     measuring: bool,
     next_conn: u32,
@@ -189,6 +193,8 @@ impl Session {
             persists: BTreeMap::new(),
             commands: BTreeMap::new(),
             clock: Clock::default(),
+            audits: BTreeMap::new(),
+            audited: 0,
             measuring: false,
             next_conn: 0,
             next_request: 0,
@@ -407,6 +413,7 @@ impl Session {
             Timer::Clock => self.on_clock_due(now),
             Timer::Renew(line) => self.on_renew_due(now, line),
             Timer::Compare(stream) => self.on_compare_due(now, stream),
+            Timer::Audit(product) => self.on_audit_due(now, product),
         }
     }
 

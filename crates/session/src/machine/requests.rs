@@ -56,8 +56,10 @@ impl Session {
         let change = job.ask.kind().is_change() || job.purpose == Purpose::Time;
         let within = if change { self.limits.change_within } else { self.limits.request_within };
         self.timers.set(Timer::Response(job.id), now.mono.plus(within));
-        if let Purpose::Command(id) = job.purpose {
-            self.timers.cancel(Timer::Leave(id));
+        match job.purpose {
+            Purpose::Command(id) => self.timers.cancel(Timer::Leave(id)),
+            Purpose::Audit(_) => self.on_audit_sent(&job),
+            _ => {}
         }
         self.out.push(Out::Request { rest, id: job.id, request });
     }

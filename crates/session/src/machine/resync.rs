@@ -109,6 +109,11 @@ impl Session {
             self.emit(Event::GapHealed(healed));
         }
         self.watch(now, id);
+        let s = self.stream(id);
+        let turn = Timer::Audit(s.info.product);
+        if s.is_book() && !self.timers.is_set(turn) {
+            self.timers.set(turn, now.mono.plus(self.limits.audit_every));
+        }
     }
 
     /// Starts the data deadline of a live stream.

@@ -32,6 +32,8 @@ pub(crate) enum Purpose {
     Depth(StreamId, ConnId),
     /// Whether a quiet book is still the venue's.
     ProbeDepth(StreamId),
+    /// A snapshot to hold a live book against.
+    Audit(StreamId),
     /// Trades that fill the holes of a stream.
     Trades(StreamId),
     /// Whether a quiet trade stream is complete.
