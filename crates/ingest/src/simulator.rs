@@ -45,13 +45,13 @@ impl Simulator {
         let mut config = SimConfig::new(settings.seed, clock.now());
         config.rate = settings.rate;
         config.truth_every = if settings.truth.is_some() { settings.truth_every } else { 0 };
-        let config = config.with_faults(&settings.faults.plan(settings.seed));
+        let config = config.with_faults(&settings.faults.plan(settings.seed)).only(venues);
         let keys = config.keys.clone();
         let sim = Sim::new(config);
         let run = sim.run().to_owned();
         let tls = if settings.tls { Some(ServerTls::fresh()?) } else { None };
         let mut servers = Vec::new();
-        for venue in sim.into_venues().into_iter().filter(|venue| venues.contains(&venue.name())) {
+        for venue in sim.into_venues() {
             let options = ServeOptions { tls: tls.clone(), clock, ..ServeOptions::default() };
             servers.push((venue.name(), serve(venue, options).await?));
         }

@@ -6,7 +6,7 @@
 //! let venue = venuekit_registry::venue("duedex")?;
 //! assert_eq!(venue.specs()[0].product, "derivatives");
 //! let error = venuekit_registry::venue("duedx").err().expect("misspelt");
-//! assert_eq!(error.to_string(), "unknown venue \"duedx\"; did you mean duedex? There are doex, duedex");
+//! assert_eq!(error.to_string(), "unknown venue \"duedx\"; did you mean duedex? There are doex, duedex, binance, kraken");
 //! # Ok::<(), venuekit_registry::UnknownVenue>(())
 //! ```
 //!
@@ -17,8 +17,10 @@ mod sign;
 use std::fmt;
 use std::sync::Arc;
 
+use venuekit_binance::Binance;
 use venuekit_doex::{Doex, ProfileError};
 use venuekit_duedex::DueDex;
+use venuekit_kraken::Kraken;
 use venuekit_venue::Venue;
 
 pub use sign::{SignError, answer_challenge, sign_request};
@@ -30,9 +32,22 @@ pub use venuekit_venue::{Signed, Unsigned};
 enum Known {
     Doex,
     DueDex,
+    Binance,
+    Kraken,
 }
 
-const KNOWN: [(&str, Known); 2] = [("doex", Known::Doex), ("duedex", Known::DueDex)];
+const KNOWN: [(&str, Known); 4] = [
+    ("doex", Known::Doex),
+    ("duedex", Known::DueDex),
+    ("binance", Known::Binance),
+    ("kraken", Known::Kraken),
+];
+
+impl Known {
+    fn id(self) -> &'static str {
+        KNOWN.iter().find(|(_, known)| *known == self).map_or("", |(id, _)| id)
+    }
+}
 
 /// The id of every venue, as CCXT would spell it.
 pub fn ids() -> impl ExactSizeIterator<Item = &'static str> + Clone {
@@ -46,6 +61,8 @@ pub fn venue(id: &str) -> Result<Arc<dyn Venue>, UnknownVenue> {
     Ok(match known(id)? {
         Known::Doex => Arc::new(Doex::default()),
         Known::DueDex => Arc::new(DueDex::new()),
+        Known::Binance => Arc::new(Binance::new()),
+        Known::Kraken => Arc::new(Kraken::new()),
     })
 }
 
@@ -55,7 +72,7 @@ pub fn venue(id: &str) -> Result<Arc<dyn Venue>, UnknownVenue> {
 pub fn with_profile(id: &str, profile: &str) -> Result<Arc<dyn Venue>, WithProfileError> {
     match known(id)? {
         Known::Doex => Ok(Arc::new(Doex::from_profile(profile)?)),
-        Known::DueDex => Err(WithProfileError::NoProfile { venue: "duedex" }),
+        other => Err(WithProfileError::NoProfile { venue: other.id() }),
     }
 }
 
@@ -65,7 +82,7 @@ pub fn with_profile(id: &str, profile: &str) -> Result<Arc<dyn Venue>, WithProfi
 pub fn default_profile(id: &str) -> Result<Option<&'static str>, UnknownVenue> {
     Ok(match known(id)? {
         Known::Doex => Some(Doex::DEFAULT_PROFILE),
-        Known::DueDex => None,
+        Known::DueDex | Known::Binance | Known::Kraken => None,
     })
 }
 
@@ -73,7 +90,7 @@ pub fn default_profile(id: &str) -> Result<Option<&'static str>, UnknownVenue> {
 pub fn facts(id: &str) -> Option<Vec<Fact>> {
     match known(id).ok()? {
         Known::Doex => Some(Doex::default().facts()),
-        Known::DueDex => None,
+        Known::DueDex | Known::Binance | Known::Kraken => None,
     }
 }
 

@@ -19,7 +19,9 @@ pub enum SignError {
     #[error(transparent)]
     Request(#[from] venuekit_doex::SignError),
     /// The venue asks for no such proof.
-    #[error("{venue} sends no challenge to answer; its streams are opened by a listen key")]
+    #[error(
+        "{venue} sends no challenge to answer; its streams are opened by a key or token that is asked for by REST"
+    )]
     NoChallenge {
         /// Which one.
         venue: &'static str,
@@ -49,7 +51,9 @@ pub fn sign_request(
             };
             Ok(venue.sign_request(credentials, request)?)
         }
-        Known::DueDex if profile.is_some() => Err(WithProfileError::NoProfile { venue: "duedex" }.into()),
+        other if profile.is_some() => Err(WithProfileError::NoProfile { venue: other.id() }.into()),
+        Known::Binance => Ok(venuekit_binance::sign_request(credentials, request)?),
+        Known::Kraken => Ok(venuekit_kraken::sign_request(credentials, request)?),
         Known::DueDex => Ok(venuekit_duedex::sign_request(credentials, request)?),
     }
 }
@@ -59,7 +63,8 @@ pub fn sign_request(
 /// **Errors**: [`SignError`].
 pub fn answer_challenge(id: &str, credentials: &Credentials, challenge: &str) -> Result<String, SignError> {
     match known(id)? {
-        Known::Doex => Err(SignError::NoChallenge { venue: "doex" }),
+        Known::Kraken => Ok(venuekit_sign::kraken::challenge(&credentials.secret, challenge)?),
+        other @ (Known::Doex | Known::Binance) => Err(SignError::NoChallenge { venue: other.id() }),
         Known::DueDex => Ok(venuekit_sign::duedex::answer(&credentials.secret, challenge)?),
     }
 }

@@ -10,7 +10,7 @@ const DUEDEX_SECRET: &str = "2W2eSP3e0dp+lYMuY1MBUTqF2+8VbNRxDZ88zA7MliU=";
 
 #[test]
 fn every_id_is_the_venue_of_that_name() {
-    assert_eq!(ids().collect::<Vec<_>>(), ["doex", "duedex"]);
+    assert_eq!(ids().collect::<Vec<_>>(), ["doex", "duedex", "binance", "kraken"]);
     for id in ids() {
         let venue = venue(id).expect("listed");
         assert!(!venue.specs().is_empty());
@@ -28,14 +28,18 @@ fn a_wrong_name_gets_the_nearest() {
         assert_eq!(error.nearest, nearest, "{given}");
         assert_eq!(error.to_string(), message);
     };
-    check("deox", &["doex"], r#"unknown venue "deox"; did you mean doex? There are doex, duedex"#);
+    check(
+        "deox",
+        &["doex"],
+        r#"unknown venue "deox"; did you mean doex? There are doex, duedex, binance, kraken"#,
+    );
     check(
         "duex",
         &["doex", "duedex"],
-        r#"unknown venue "duex"; did you mean doex or duedex? There are doex, duedex"#,
+        r#"unknown venue "duex"; did you mean doex or duedex? There are doex, duedex, binance, kraken"#,
     );
-    check("binance", &[], r#"unknown venue "binance"; there are doex, duedex"#);
-    check("", &[], r#"unknown venue ""; there are doex, duedex"#);
+    check("bitmex", &[], r#"unknown venue "bitmex"; there are doex, duedex, binance, kraken"#);
+    check("", &[], r#"unknown venue ""; there are doex, duedex, binance, kraken"#);
 }
 
 #[test]

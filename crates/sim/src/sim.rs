@@ -142,8 +142,8 @@ impl SimConfig {
     }
 
     /// These venues and no others.
-    pub fn only(mut self, venues: &[&'static str]) -> SimConfig {
-        self.venues = venues.to_vec();
+    pub fn only(mut self, venues: &[&str]) -> SimConfig {
+        self.venues.retain(|venue| venues.contains(venue));
         self
     }
 

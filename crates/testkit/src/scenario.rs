@@ -104,6 +104,8 @@ pub fn run(subject: &Subject, seed: u64, log: bool) -> Outcome {
     rig.run_for(SILENCE, &mut judge);
     rig.run_until(HEAL_WITHIN, &mut judge, |rig| unhealed(rig).is_empty());
     rig.run_for(Duration::from_secs(2), &mut judge);
+    // What was found out only now, since the question had to wait for its budget, has as long.
+    rig.run_until(HEAL_WITHIN, &mut judge, |rig| unhealed(rig).is_empty());
     let unhealed = unhealed(&rig);
     let faults = rig.front.fault_log().counts().clone();
     // Logins refused twice in a row stop the private streams, as they should: that is no failure to heal.

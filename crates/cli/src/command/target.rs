@@ -113,7 +113,9 @@ impl Targets {
         let is_embedded = |target: &Target| target.environment == SIM && target.hosts.is_empty();
         let mut fronts = None;
         if list.iter().any(is_embedded) {
-            let config = |now| SimConfig { rate: args.rate, ..SimConfig::new(args.seed, now) };
+            let ids: Vec<_> =
+                list.iter().filter(|target| is_embedded(target)).map(|target| target.id).collect();
+            let config = |now| SimConfig { rate: args.rate, ..SimConfig::new(args.seed, now) }.only(&ids);
             let keys = Keys::from_seed(args.seed);
             let served = Fronts::serve(config, &Serving::default()).await?;
             for (id, hosts) in served.hosts() {

@@ -218,7 +218,7 @@ fn what_cannot_be_replayed_says_why() {
     let header = r#"{"t":"header","ts":1,"data":"{\"venue\":\"doex\"}"}"#;
     check(&venue, &[header], 2, &["--venue doex"]);
     check(&["--venue", "doex", "--product", "spto"], &[header], 2, &["did you mean spot?", "futures"]);
-    check(&["--venue", "binanse"], &[header], 2, &["unknown venue", "doex, duedex"]);
+    check(&["--venue", "binanse"], &[header], 2, &["unknown venue", "did you mean binance?"]);
     let missing = replay(&venue, Path::new("/nowhere/at/all.jsonl"));
     assert_eq!(missing.status.code(), Some(4));
     assert!(text(&missing.stderr).contains("/nowhere/at/all.jsonl"));

@@ -48,7 +48,7 @@ impl Book {
 
 #[test]
 fn changes_of_both_venues_follow_each_other_and_an_interrupt_ends_them() {
-    let mut run = Run::start(&["watch", "BTC/USDT:USDT", "--ndjson", "--seed", "7"]);
+    let mut run = Run::start(&["watch", "BTC/USDT:USDT", "-v", "doex,duedex", "--ndjson", "--seed", "7"]);
     let mut books: BTreeMap<String, Book> = BTreeMap::new();
     while books.len() < 2 || books.values().any(|book| book.changes < 10) {
         let line = run.json();
@@ -86,7 +86,7 @@ fn a_depth_gives_whole_tops_and_a_count_ends_them() {
 #[test]
 fn a_terminal_shows_a_ladder_and_is_given_back() {
     let size = Winsize { ws_row: 30, ws_col: 72, ws_xpixel: 0, ws_ypixel: 0 };
-    let args = ["watch", "BTC/USDT:USDT", "--depth", "3"];
+    let args = ["watch", "BTC/USDT:USDT", "-v", "doex,duedex", "--depth", "3"];
     let (mut run, mut terminal) = Run::on_terminal(&args, size);
     // What is shown until both books are live: a frame begins at the upper left corner.
     let mut shown = String::new();

@@ -6,6 +6,7 @@ use venuekit_doex::Doex;
 use venuekit_duedex::DueDex;
 use venuekit_session::HostOverride;
 use venuekit_session::gate::Notional;
+use venuekit_sim::faults::{Command, Fault as SimFault};
 use venuekit_sim::wallets::Ticket;
 use venuekit_sim::world::Step;
 use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
@@ -30,7 +31,8 @@ impl World {
         let config = SimConfig { rate: 50, script: false, ..SimConfig::new(7, clock.now()) };
         let keys = config.keys.clone();
         let mut servers = Vec::new();
-        for venue in Sim::new(config).into_venues() {
+        let ours = |venue: &VenueSim| ["doex", "duedex"].contains(&venue.name());
+        for venue in Sim::new(config).into_venues().into_iter().filter(ours) {
             servers
                 .push(serve(venue, ServeOptions { clock, ..ServeOptions::default() }).await.expect("a port"));
         }
@@ -72,6 +74,35 @@ impl World {
         let credentials = Some(self.keys.doex.clone());
         let config = Config { hosts: hosts(&self.servers[0]), credentials, ..Config::default() };
         Setup { venues: vec![(doex, config)], ..Setup::new(dir, "sim") }
+    }
+
+    /// Puts so many orders at each venue that no gateway knows of.
+    async fn rest_orders(&self, each: usize) {
+        for (server, (market, qty)) in self.servers.iter().zip([(0, 100), (1, 10)]) {
+            let remote = server.remote();
+            let placed = remote.with(move |venue, now| {
+                let (owner, at_ms) = (venue.owner(), venue.world().wall_ms(now.mono));
+                let listed = &venue.world().markets()[market];
+                let price = listed.spec.on_tick(listed.last_price() / 100 * 97, Side::Buy);
+                for _ in 0..each {
+                    let ticket = Ticket::new(owner, market, Side::Buy, qty, Some(price));
+                    venue.world_mut().submit(ticket, at_ms).expect("the account can pay for it");
+                }
+                venue.world_mut().flush(market, at_ms, &mut Step::default());
+                venue.account().open_orders().count()
+            });
+            assert_eq!(placed.await.expect("it is served"), each);
+        }
+    }
+
+    /// What the venues themselves hold.
+    async fn open_orders(&self) -> usize {
+        let mut open = 0;
+        for server in &self.servers {
+            let left = server.remote().with(|venue, _| venue.account().open_orders().count()).await;
+            open += left.expect("it is served");
+        }
+        open
     }
 
     async fn gateway(&self, dir: &TempDir) -> Gateway {
@@ -208,21 +239,7 @@ async fn a_halt_finds_orders_that_it_did_not_place_and_cancels_them() {
 async fn two_hundred_orders_a_venue_that_nobody_knows_of_are_found_and_cancelled() {
     const EACH: usize = 200;
     let (world, dir) = (World::serve().await, scratch());
-    for (server, (market, qty)) in world.servers.iter().zip([(0, 100), (1, 10)]) {
-        let remote = server.remote();
-        let placed = remote.with(move |venue, now| {
-            let (owner, at_ms) = (venue.owner(), venue.world().wall_ms(now.mono));
-            let listed = &venue.world().markets()[market];
-            let price = listed.spec.on_tick(listed.last_price() / 100 * 97, Side::Buy);
-            for _ in 0..EACH {
-                let ticket = Ticket::new(owner, market, Side::Buy, qty, Some(price));
-                venue.world_mut().submit(ticket, at_ms).expect("the account can pay for it");
-            }
-            venue.world_mut().flush(market, at_ms, &mut Step::default());
-            venue.account().open_orders().count()
-        });
-        assert_eq!(placed.await.expect("it is served"), EACH);
-    }
+    world.rest_orders(EACH).await;
     let gateway = world.gateway(&dir).await;
     let handle = gateway.handle();
     assert_eq!(handle.open_orders(None).await.expect("readable").len(), 2 * EACH);
@@ -232,9 +249,43 @@ async fn two_hundred_orders_a_venue_that_nobody_knows_of_are_found_and_cancelled
     // The record of the row; a busy machine asserts nothing.
     eprintln!("flat, twice read, after {:?}", clock.now().mono.since(venuekit_types::Mono(0)));
     assert!(report.halted && report.flat, "{report:?}");
+    assert_eq!(world.open_orders().await, 0);
+}
+
+/// K3: cancels that are refused, that answer with an error although they were done, or that never answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_outlasts_cancels_that_are_refused_lost_and_late() {
+    const EACH: usize = 30;
+    let (world, dir) = (World::serve().await, scratch());
+    world.rest_orders(EACH).await;
+    let gateway = world.gateway(&dir).await;
+    let handle = gateway.handle();
+    assert_eq!(handle.open_orders(None).await.expect("readable").len(), 2 * EACH);
     for server in &world.servers {
-        let left = server.remote().with(|venue, _| venue.account().open_orders().count()).await;
-        assert_eq!(left.expect("it is served"), 0);
+        let faults = [
+            SimFault::Reject(503),
+            SimFault::LoseAnswer,
+            SimFault::FailAnswer(502),
+            SimFault::CutAnswer,
+            SimFault::LateAnswer(Duration::from_secs(3_600)),
+        ];
+        let remote = server.remote();
+        let struck = remote.with(move |venue, now| {
+            faults.into_iter().for_each(|fault| venue.inject(now, Command::all(fault)));
+        });
+        struck.await.expect("it is served");
+    }
+    handle.halt("the test");
+    let report = handle.until_flat(PATIENCE).await;
+    assert!(report.halted && report.flat, "{report:?}");
+    assert_eq!(world.open_orders().await, 0);
+    for server in &world.servers {
+        let counts = server.remote().with(|venue, _| venue.fault_log().counts().clone()).await;
+        let counts = counts.expect("it is served");
+        assert!(
+            counts.contains_key("reject") && counts.len() >= 3,
+            "what was to go wrong did not: {counts:?}"
+        );
     }
 }
 

@@ -29,6 +29,7 @@ use venuekit_venue::{
     Ask, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec, Stamp, Venue,
 };
 
+pub use auth::sign_request;
 pub use spec::{FUTURES, SPOT};
 
 /// The venue.

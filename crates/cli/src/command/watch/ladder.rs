@@ -82,7 +82,8 @@ fn books(id: &str, session: &Session, now: Now, depth: usize, colour: bool) -> V
         lines.push(String::new());
     }
     if lines.is_empty() {
-        lines.push(format!("{id}: connecting"));
+        let what = if session.is_listed() { "lists no such symbol" } else { "connecting" };
+        lines.push(format!("{id}: {what}"));
     }
     lines
 }
