@@ -70,6 +70,10 @@ impl Venue for Binance {
         symbol::terms_of(venue_symbol, place.product)
     }
 
+    fn public_words(&self) -> &[&'static str] {
+        &spec::PUBLIC_WORDS
+    }
+
     fn sign(
         &self,
         _place: Place<'_>,
