@@ -261,3 +261,85 @@ fn sample(kind: AskKind) -> Option<Ask> {
         _ => return None,
     })
 }
+
+/// What is signed is what travels: time and window at the end of it, the signature last and fit for a URL.
+#[test]
+fn a_request_travels_as_it_was_signed() {
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----";
+    let cancel = Ask::Cancel { market: MARKET, order: OrderRef::Client("mine".to_owned()) };
+    for secret in ["secret", PEM] {
+        let who = Credentials::new("key", secret);
+        let request = made(SPOT, &cancel, &who).expect("a request");
+        let text = "symbol=BTCUSDT&origClientOrderId=mine&recvWindow=10000&timestamp=1700000000123";
+        let signature = venuekit_sign::binance::sign(&who.secret, text.as_bytes()).expect("it signs");
+        let escaped = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        assert_eq!(request.target, format!("/api/v3/order?{text}&signature={escaped}"));
+        assert!(request.body.is_empty());
+        // A query and a form are signed as one text.
+        let unsigned = Unsigned {
+            method: "POST",
+            target: "/api/v3/order?symbol=LTCBTC",
+            body: "side=BUY",
+            timestamp_ms: 5,
+            expiration_ms: Some(90_005),
+        };
+        let signed = sign_request(&who, &unsigned).expect("it signs");
+        assert_eq!(signed.canonical, "symbol=LTCBTCside=BUY&recvWindow=60000&timestamp=5");
+        assert_eq!(signed.target, unsigned.target);
+        assert!(signed.body.starts_with("side=BUY&recvWindow=60000&timestamp=5&signature="));
+    }
+    // A listen key is asked for with the key alone.
+    let request = made(USDM, &Ask::OpenToken, &Credentials::new("key", "secret")).expect("a request");
+    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/fapi/v1/listenKey"));
+    assert_eq!(request.headers, [("X-MBX-APIKEY".into(), "key".to_owned())]);
+}
+
+/// A page after the first is named by its id alone; a page by its number counts the rows before it.
+#[test]
+fn histories_are_paged_as_their_routes_want() {
+    let target = |product: usize, ask: Ask| {
+        Binance::new()
+            .ask(Place { product, socket: 0, catalog: &catalog(product) }, &ask)
+            .expect("a request")
+            .target
+    };
+    let page = |after: Option<&str>| Page {
+        from: Some(UnixNanos(1_000_000)),
+        to: Some(UnixNanos(9_500_000)),
+        after: after.map(ToOwned::to_owned),
+        limit: Some(50),
+    };
+    let fills = |after| target(SPOT, Ask::Fills { market: MARKET, page: page(after) });
+    // Our end does not count in, the venue's does.
+    assert_eq!(fills(None), "/api/v3/myTrades?symbol=BTCUSDT&startTime=1&endTime=9&limit=50");
+    assert_eq!(fills(Some("28457")), "/api/v3/myTrades?symbol=BTCUSDT&fromId=28458&limit=50");
+    let orders = target(USDM, Ask::OrderHistory { market: MARKET, page: page(Some("7")) });
+    assert_eq!(orders, "/fapi/v1/allOrders?symbol=BTCUSDT&orderId=8&limit=50");
+    let deposits = target(SPOT, Ask::Deposits { page: page(Some("100")) });
+    assert_eq!(deposits, "/sapi/v1/capital/deposit/hisrec?startTime=1&endTime=9&offset=100&limit=50");
+    let transfers = target(USDM, Ask::Transfers { page: page(Some("100")) });
+    assert_eq!(transfers, "/fapi/v1/income?incomeType=TRANSFER&startTime=1&endTime=9&page=3&limit=50");
+    let margin = target(SPOT, Ask::Transfers { page: page(None) });
+    assert_eq!(margin, "/sapi/v1/margin/transfer?startTime=1&endTime=9&current=1&size=50");
+}
+
+/// What a request weighs is what the venue counts.
+#[test]
+fn requests_weigh_what_the_venue_counts() {
+    let check = |product: usize, ask: Ask, weight: u32, orders: u32| {
+        let catalog = catalog(product);
+        let request =
+            Binance::new().ask(Place { product, socket: 0, catalog: &catalog }, &ask).expect("a request");
+        assert_eq!((request.weight, request.orders), (weight, orders), "{ask:?}");
+    };
+    for (levels, spot, usdm) in [(50, 5, 2), (100, 5, 5), (500, 25, 10), (1000, 50, 20)] {
+        check(SPOT, Ask::Depth { market: MARKET, levels }, spot, 0);
+        check(USDM, Ask::Depth { market: MARKET, levels }, usdm, 0);
+    }
+    check(SPOT, Ask::OpenOrders { market: None }, 80, 0);
+    check(SPOT, Ask::OpenOrders { market: Some(MARKET) }, 6, 0);
+    check(USDM, Ask::OpenOrders { market: None }, 40, 0);
+    check(USDM, sample(AskKind::Place).expect("an order"), 0, 1);
+    check(SPOT, sample(AskKind::Place).expect("an order"), 1, 1);
+    check(USDM, Ask::Transfers { page: Page::default() }, 30, 0);
+}
