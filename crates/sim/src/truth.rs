@@ -10,9 +10,10 @@
 //!
 //! When asked, and at the end, [`crate::VenueSim::write_accounts`] adds how accounts stand: `order` lines of the open
 //! orders, `{"t":"ledger","run","venue","account","wallet","asset","total","locked","borrowed","interest","ts"}` and
-//! `{"t":"position","run","venue","symbol","generation","account","qty","entry_value","realised","ts"}`.
+//! `{"t":"position","run","venue","symbol","generation","account","qty","entry_value","realised","ts"}`. The wallet of an
+//! isolated margin account is `isolated:` and its market.
 //!
-//! `seq` is the number on the wire (Doex `u`, DueDEX `sequence`), and begins again when `generation` rises;
+//! `seq` is the number on the wire (Doex `u`, DueDEX `sequence`, Binance `u`), and begins again when `generation` rises;
 //! `side` is the aggressor's; `ts` is Unix nanoseconds. The digest is that of the book's canonical text.
 
 use rust_decimal::Decimal;

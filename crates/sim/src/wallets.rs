@@ -16,7 +16,7 @@ use venuekit_types::Side;
 
 use crate::market::{FeeIn, Spec};
 
-pub use movement::{Movement, MovementStatus, Transfer, Way};
+pub use movement::{Funding, Movement, MovementStatus, Transfer, Way};
 pub(crate) use order::Part;
 pub use order::{Order, OrderKind, OwnFill, Status, Stop, Ticket, Trigger};
 pub(crate) use position::profit;
@@ -31,7 +31,7 @@ pub const DONE_MAX: usize = 50_000;
 /// Orders an account may have open, in all markets.
 pub const OPEN_MAX: usize = 1_000;
 
-/// Deposits and withdrawals kept per account, and as many transfers, the latest.
+/// Deposits and withdrawals kept per account, and as many transfers and payments of funding, the latest.
 pub const MOVEMENTS_MAX: usize = 10_000;
 
 /// News that wait to be told; of an account that nobody listens to the oldest are forgotten.
@@ -120,8 +120,9 @@ pub struct Account {
     fill_ids: Vec<u64>,
     movements: VecDeque<Movement>,
     transfers: VecDeque<Transfer>,
-    /// The ids given last, to movements and to transfers.
-    moved: (u64, u64),
+    fundings: VecDeque<Funding>,
+    /// The ids given last, to movements, to transfers and to fundings.
+    moved: [u64; 3],
     news: VecDeque<News>,
 }
 
@@ -141,7 +142,8 @@ impl Account {
             fill_ids: vec![0; specs.len()],
             movements: VecDeque::new(),
             transfers: VecDeque::new(),
-            moved: (0, 0),
+            fundings: VecDeque::new(),
+            moved: [0; 3],
             news: VecDeque::new(),
         }
     }
@@ -208,6 +210,11 @@ impl Account {
         self.transfers.iter()
     }
 
+    /// The latest payments of funding, oldest first.
+    pub fn fundings(&self) -> impl Iterator<Item = &Funding> {
+        self.fundings.iter()
+    }
+
     /// Moves what happened since the last call into `out`.
     pub fn drain_news(&mut self, out: &mut Vec<News>) {
         out.extend(self.news.drain(..));
@@ -238,9 +245,9 @@ impl Account {
         if self.movements.len() == MOVEMENTS_MAX {
             self.movements.pop_front();
         }
-        self.moved.0 += 1;
-        self.movements.push_back(Movement { id: self.moved.0, ..movement });
-        self.moved.0
+        self.moved[0] += 1;
+        self.movements.push_back(Movement { id: self.moved[0], ..movement });
+        self.moved[0]
     }
 
     /// Numbers a transfer and keeps it; gives its id.
@@ -248,9 +255,18 @@ impl Account {
         if self.transfers.len() == MOVEMENTS_MAX {
             self.transfers.pop_front();
         }
-        self.moved.1 += 1;
-        self.transfers.push_back(Transfer { id: self.moved.1, ..transfer });
-        self.moved.1
+        self.moved[1] += 1;
+        self.transfers.push_back(Transfer { id: self.moved[1], ..transfer });
+        self.moved[1]
+    }
+
+    /// Keeps what a position got at the end of a funding period.
+    pub(crate) fn keep_funding(&mut self, market: usize, amount: Decimal, at_ms: i64) {
+        if self.fundings.len() == MOVEMENTS_MAX {
+            self.fundings.pop_front();
+        }
+        self.moved[2] += 1;
+        self.fundings.push_back(Funding { id: self.moved[2], market, amount, at_ms });
     }
 
     /// Moves the next movement on whose time has come; gives it, and where it stands now.

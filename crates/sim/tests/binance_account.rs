@@ -964,6 +964,52 @@ fn deposits_withdrawals_and_transfers_are_listed_as_the_wallet_lists_them() {
     assert_eq!(code(&poor).1, -5013);
 }
 
+#[test]
+fn margin_transfers_and_the_income_of_futures_are_the_accounts_own() {
+    let mut rig = Rig::with(SimConfig { rate: 100, ..SimConfig::new(1, start()) });
+    // Over the end of a funding period, which is 6400 s away, at a slower pace.
+    rig.pass_ms(20_000);
+    let now = rig.now;
+    let names: Vec<&str> = rig.sim.venues().iter().map(venuekit_sim::VenueSim::name).collect();
+    for name in names {
+        rig.sim.venue_mut(name).expect("a venue").set_rate(now, u32::from(name == VENUE));
+    }
+    rig.pass_ms(6_390_000);
+    let margin = rig.binance_json("GET", "/sapi/v1/margin/transfer", &[]);
+    assert_eq!(
+        margin,
+        value!({"rows": [{"amount": "200.00000000", "asset": "USDT", "status": "CONFIRMED",
+            "timestamp": NOW_MS - 86_400_000, "txId": 4, "type": "ROLL_OUT", "transFrom": "CROSS_MARGIN",
+            "transTo": "ISOLATED_MARGIN", "toSymbol": "BTCUSDT"}], "total": 1})
+    );
+    let income = |rig: &mut Rig, params: &[(&str, &str)]| {
+        let all = [params, &[("limit", "1000")]].concat();
+        let rows = rig.binance_json("GET", "/fapi/v1/income", &all);
+        rows.as_array().expect("rows").clone()
+    };
+    let transfers = income(&mut rig, &[("incomeType", "TRANSFER")]);
+    let amounts: Vec<&Value> = transfers.iter().map(|row| &row["income"]).collect();
+    assert_eq!(amounts, [&value!("1000.00000000"), &value!("-300.00000000")]);
+    let funding = income(&mut rig, &[("incomeType", "FUNDING_FEE")]);
+    assert!(!funding.is_empty() && funding.iter().all(|row| row["time"] == 1_700_006_400_000_i64));
+    let of = |account: &venuekit_sim::wallets::Account| account.cash_of(Wallet::Futures, "USDT").realised;
+    let mut sum = Decimal::ZERO;
+    for page in 1.. {
+        let rows = income(&mut rig, &[("page", &page.to_string())]);
+        if rows.is_empty() {
+            break;
+        }
+        assert!(rows.windows(2).all(|two| two[0]["time"].as_i64() <= two[1]["time"].as_i64()));
+        let own = rows.iter().filter(|row| row["incomeType"] != "TRANSFER");
+        sum += own.map(|row| decimal(&row["income"])).sum::<Decimal>();
+    }
+    assert_eq!(sum, of(rig.binance_account()), "fees, profits and funding are all that the wallet realised");
+    let one = income(&mut rig, &[("symbol", "BTCUSDT"), ("incomeType", "COMMISSION")]);
+    assert!(!one.is_empty() && one.iter().all(|row| row["symbol"] == "BTCUSDT" && row["tradeId"] != ""));
+    let ids: std::collections::BTreeSet<_> = one.iter().map(|row| row["tranId"].as_u64()).collect();
+    assert_eq!(ids.len(), one.len());
+}
+
 /// What was done and not answered is found by the client's own id.
 #[test]
 fn an_order_whose_answer_is_lost_is_found_by_its_client_id() {

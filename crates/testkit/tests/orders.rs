@@ -39,6 +39,16 @@ fn no_order_of_duedex_is_doubled_or_misjudged() {
     check(&common::duedex(), 0, 200..206, 20);
 }
 
+#[test]
+fn no_order_of_binance_spot_is_doubled_or_misjudged() {
+    check(&common::binance(), venuekit_binance::SPOT, 300..306, 20);
+}
+
+#[test]
+fn no_order_of_binance_futures_is_doubled_or_misjudged() {
+    check(&common::binance(), venuekit_binance::USDM, 400..406, 20);
+}
+
 /// A second answer to a sending that was refused for its time was taken for the answer to the next one.
 #[test]
 fn a_doubled_refusal_for_the_time_does_not_stand_for_the_order_that_left_again() {

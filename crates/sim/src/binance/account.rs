@@ -17,6 +17,8 @@ use crate::wallets::{Account, Cash, Movement, MovementStatus, Transfer, Wallet, 
 use crate::world::{Market, MoveDenied};
 
 const QUARTER_MS: i64 = 90 * 86_400_000;
+const WEEK_MS: i64 = 7 * 86_400_000;
+const MONTH_MS: i64 = 30 * 86_400_000;
 const HALF_YEAR_MS: i64 = 183 * 86_400_000;
 /// The margin level at which an isolated account is taken over.
 const LIQUIDATION_LEVEL: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
@@ -370,6 +372,55 @@ fn withdrawal(text: &mut Text, movement: &Movement) {
     text.s("}");
 }
 
+/// The word of a wallet in the histories of margin accounts, and the market that it is of.
+fn margin_word(wallet: Wallet) -> (&'static str, Option<&'static str>) {
+    match wallet {
+        Wallet::Spot => ("SPOT", None),
+        Wallet::Margin => ("CROSS_MARGIN", None),
+        Wallet::Futures => ("FUTURES", None),
+        Wallet::Funding => ("FUNDING", None),
+        Wallet::Isolated(market) => ("ISOLATED_MARGIN", Some(market)),
+    }
+}
+
+/// A page of the transfers into and out of margin wallets, newest first; unasked of the last week.
+fn margin_transfers(text: &mut Text, account: &Account, params: &Params, at_ms: i64) -> Result<(), Refusal> {
+    let span = params.span(MONTH_MS)?;
+    let from_ms = if span.from_ms == i64::MIN { span.to_ms.min(at_ms) - WEEK_MS } else { span.from_ms };
+    let (asset, only) = (params.text("asset"), params.text("isolatedSymbol"));
+    let is_margin = |wallet| match wallet {
+        Wallet::Margin => only.is_none(),
+        Wallet::Isolated(market) => only.is_none_or(|only| only == market),
+        _ => false,
+    };
+    let mut own: Vec<&Transfer> = account
+        .transfers()
+        .filter(|one| is_margin(one.from) || is_margin(one.to))
+        .filter(|one| asset.is_none_or(|asset| asset == one.asset))
+        .filter(|one| (from_ms..=span.to_ms).contains(&one.at_ms))
+        .collect();
+    own.sort_by_key(|one| std::cmp::Reverse((one.at_ms, one.id)));
+    let total = own.len() as u64;
+    text.s(r#"{"rows":"#);
+    rows(text, params.numbered(own, "size", 10, 100)?, |text, one| {
+        text.s(r#"{"amount":""#).s(&amount(one.amount)).s("\"");
+        field(text, "asset", one.asset);
+        text.s(r#","status":"CONFIRMED","timestamp":"#).int(one.at_ms).s(r#","txId":"#).int(one.id);
+        field(text, "type", if is_margin(one.from) { "ROLL_OUT" } else { "ROLL_IN" });
+        for (wallet, word, market) in [(one.from, "transFrom", "fromSymbol"), (one.to, "transTo", "toSymbol")]
+        {
+            let (name, own) = margin_word(wallet);
+            field(text, word, name);
+            if let Some(own) = own {
+                field(text, market, own);
+            }
+        }
+        text.s("}");
+    });
+    text.s(r#","total":"#).int(total).s("}");
+    Ok(())
+}
+
 /// The word of a wallet in the types of transfers.
 fn word(wallet: Wallet) -> &'static str {
     match wallet {
@@ -469,6 +520,7 @@ impl Binance {
                 });
             }
             "asset/transfer" => self.transfer_rows(cx, params, text)?,
+            "margin/transfer" => margin_transfers(text, account, params, at_ms)?,
             "capital/deposit/hisrec" => {
                 let own = movements(account, Way::Deposit, params, at_ms)?;
                 rows(text, own, deposit);
@@ -545,12 +597,6 @@ impl Binance {
     fn transfer_rows(&self, cx: &Context<'_>, params: &Params, text: &mut Text) -> Result<(), Refusal> {
         let ways = self.ways(cx, params)?;
         let span = params.span(HALF_YEAR_MS)?;
-        let number = |name, default| -> Result<usize, Refusal> {
-            let value =
-                params.integer(name)?.map(|value| usize::try_from(value).ok().filter(|value| *value > 0));
-            value.unwrap_or(Some(default)).ok_or_else(|| Refusal::invalid(name))
-        };
-        let (current, size) = (number("current", 1)?, number("size", 10)?.min(100));
         let mut own: Vec<&Transfer> = self
             .account(cx)?
             .transfers()
@@ -558,7 +604,7 @@ impl Binance {
             .collect();
         own.sort_by_key(|one| std::cmp::Reverse((one.at_ms, one.id)));
         text.s(r#"{"total":"#).int(own.len() as u64).s(r#","rows":"#);
-        let page = own.into_iter().skip((current - 1).saturating_mul(size)).take(size);
+        let page = params.numbered(own, "size", 10, 100)?;
         rows(text, page, |text, one| {
             text.s(r#"{"asset":""#).s(one.asset).s("\"");
             field(text, "amount", &one.amount.normalize().to_string());

@@ -111,6 +111,27 @@ impl Params {
         }
     }
 
+    /// The page of rows that a number and a size name: the first, of the usual size, when they are not given.
+    pub(super) fn numbered<T>(
+        &self,
+        rows: Vec<T>,
+        size: &str,
+        usual: usize,
+        most: usize,
+    ) -> Result<impl Iterator<Item = T> + use<T>, Refusal> {
+        let number = |name: &str, usual| match self.integer(name)? {
+            None => Ok(usual),
+            Some(value) => {
+                let value = usize::try_from(value).ok().filter(|value| *value > 0);
+                value.ok_or_else(|| Refusal::invalid(name))
+            }
+        };
+        // Wallets call the number of a page `current`, futures call it `page`.
+        let name = if self.text("page").is_some() { "page" } else { "current" };
+        let (page, size) = (number(name, 1)?, number(size, usual)?.min(most));
+        Ok(rows.into_iter().skip((page - 1).saturating_mul(size)).take(size))
+    }
+
     /// A flag, false when absent.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         match self.text(name).map(str::to_ascii_lowercase).as_deref() {

@@ -18,6 +18,11 @@ use crate::venue::Context;
 use crate::wallets::{Account, Wallet};
 use crate::world::{Market, World};
 
+const WEEK_MS: i64 = 7 * 86_400_000;
+
+/// Further apart than fills of one market are ever numbered.
+const FILLS_APART: u64 = 1_000_000_000_000;
+
 /// A balance that changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moved {
@@ -260,6 +265,93 @@ fn brackets(text: &mut Text, spec: &Spec) {
     text.s("}");
 }
 
+/// Something that the futures wallet got or paid.
+#[derive(Clone, Copy, Debug)]
+struct Income {
+    kind: &'static str,
+    market: Option<usize>,
+    asset: &'static str,
+    amount: Decimal,
+    at_ms: i64,
+    /// Unique among those of its kind.
+    id: u64,
+    trade: Option<u64>,
+}
+
+/// All that the futures wallet got and paid, as far as it is kept, oldest first.
+fn incomes(world: &World, account: &Account) -> Vec<Income> {
+    let money = |market: usize| world.markets()[market].spec.money();
+    let transfers = account.transfers().filter_map(|one| {
+        let amount = match (one.from, one.to) {
+            (Wallet::Futures, _) => -one.amount,
+            (_, Wallet::Futures) => one.amount,
+            _ => return None,
+        };
+        let (asset, at_ms, id) = (one.asset, one.at_ms, one.id);
+        Some(Income { kind: "TRANSFER", market: None, asset, amount, at_ms, id, trade: None })
+    });
+    let fundings = account.fundings().map(|one| Income {
+        kind: "FUNDING_FEE",
+        market: Some(one.market),
+        asset: money(one.market),
+        amount: one.amount,
+        at_ms: one.at_ms,
+        id: one.id,
+        trade: None,
+    });
+    let fills = account.fills().filter(|fill| world.markets()[fill.market].spec.contract.is_some());
+    let fills = fills.flat_map(|fill| {
+        // Fills are numbered by market, and so far apart that no two of them share a number.
+        let id = fill.market as u64 * FILLS_APART + fill.id;
+        let of = |kind, amount| Income {
+            kind,
+            market: Some(fill.market),
+            asset: money(fill.market),
+            amount,
+            at_ms: fill.at_ms,
+            id,
+            trade: Some(fill.id),
+        };
+        let rows = [of("REALIZED_PNL", fill.realised), of("COMMISSION", -fill.fee)];
+        rows.into_iter().filter(|row| !row.amount.is_zero())
+    });
+    let mut all: Vec<Income> = transfers.chain(fundings).chain(fills).collect();
+    all.sort_by_key(|one| one.at_ms);
+    all
+}
+
+/// A page of what the futures wallet got and paid, oldest first; unasked of the last week.
+fn income(
+    text: &mut Text,
+    world: &World,
+    account: &Account,
+    only: Option<usize>,
+    params: &Params,
+) -> Result<(), Refusal> {
+    let span = params.span(i64::MAX)?;
+    let all = incomes(world, account);
+    let newest_ms = all.last().map_or(0, |one| one.at_ms).min(span.to_ms);
+    let from_ms = if span.from_ms == i64::MIN { newest_ms - WEEK_MS } else { span.from_ms };
+    let kind = params.text("incomeType");
+    let mut chosen = all;
+    chosen.retain(|one| {
+        let is_meant = kind.is_none_or(|kind| kind == one.kind) && (only.is_none() || one.market == only);
+        is_meant && (from_ms..=span.to_ms).contains(&one.at_ms)
+    });
+    rows(text, params.numbered(chosen, "limit", 100, 1_000)?, |text, one| {
+        let symbol = one.market.map_or("", |market| world.markets()[market].spec.native);
+        text.s(r#"{"symbol":""#).s(symbol).s("\"");
+        field(text, "incomeType", one.kind);
+        field(text, "income", &amount(one.amount));
+        field(text, "asset", one.asset);
+        field(text, "info", one.kind);
+        text.s(r#","time":"#).int(one.at_ms).s(r#","tranId":"#).int(one.id);
+        field(text, "tradeId", &one.trade.map(|id| id.to_string()).unwrap_or_default());
+        text.s("}");
+    });
+    Ok(())
+}
+
 impl Binance {
     /// What a futures account reads of itself, orders and fills apart; false for a route that is none of these.
     pub(super) fn futures_account_answer(
@@ -293,6 +385,7 @@ impl Binance {
                 let all = contracts(world).filter(|(at, _)| only.is_none_or(|only| only == *at));
                 rows(text, all, |text, (_, market)| brackets(text, market.spec));
             }
+            "income" => income(text, world, account, one()?, params)?,
             "commissionRate" => {
                 let spec = self.market(cx, Product::Usdm, params)?.1.spec;
                 text.s(r#"{"symbol":""#).s(spec.native).s("\"");

@@ -66,7 +66,7 @@ struct Route<'a> {
 }
 
 /// The wallet and margin routes: method, path, who may ask, weight, and whether it counts by account.
-const SAPI: [(&str, &str, Auth, u32, bool); 15] = [
+const SAPI: [(&str, &str, Auth, u32, bool); 16] = [
     ("GET", "account/apiRestrictions", Auth::Read, 1, false),
     ("POST", "asset/getUserAsset", Auth::Read, 5, false),
     ("POST", "asset/get-funding-asset", Auth::Read, 1, false),
@@ -78,6 +78,7 @@ const SAPI: [(&str, &str, Auth, u32, bool); 15] = [
     ("GET", "capital/withdraw/history", Auth::Read, 18_000, true),
     ("GET", "margin/account", Auth::Read, 10, false),
     ("GET", "margin/isolated/account", Auth::Read, 10, false),
+    ("GET", "margin/transfer", Auth::Read, 1, false),
     ("GET", "margin/allPairs", Auth::Key, 1, false),
     ("GET", "margin/isolated/allPairs", Auth::Key, 10, false),
     ("POST", "userListenToken", Auth::Key, 1, false),

@@ -80,6 +80,19 @@ impl Movement {
     }
 }
 
+/// What a position paid, or was paid, at the end of a funding period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funding {
+    /// Ascending by one per account.
+    pub id: u64,
+    /// Index of the market.
+    pub market: usize,
+    /// What the account got; negative is what it paid.
+    pub amount: Decimal,
+    /// The end of the period, Unix milliseconds.
+    pub at_ms: i64,
+}
+
 /// Money moved between wallets of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {

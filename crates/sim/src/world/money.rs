@@ -53,6 +53,7 @@ impl World {
             let cash = account.cell(Wallet::Futures, contract.settle.code);
             cash.total -= due;
             cash.realised -= due;
+            account.keep_funding(market, -due, reference.next_ms);
             account.tell(News::Cash);
             paid += due;
         }
