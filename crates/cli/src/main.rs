@@ -6,6 +6,7 @@ mod command;
 mod exit;
 mod fronts;
 mod log;
+mod notify;
 mod out;
 mod signals;
 mod tape;

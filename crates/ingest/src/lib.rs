@@ -34,6 +34,7 @@ mod ledgers;
 mod metrics;
 mod queue;
 mod relay;
+mod retire;
 mod rows;
 mod sample;
 mod simulator;

@@ -35,6 +35,7 @@ use crate::queue::Queue;
 #[cfg(feature = "postgres")]
 use crate::relay;
 use crate::relay::{Connected, SERVER};
+use crate::retire::Retiring;
 use crate::simulator::Simulator;
 use crate::sink::{Drained, Writer};
 use crate::status::Status;
@@ -152,6 +153,7 @@ struct Parts {
     written: oneshot::Receiver<()>,
     /// Resolves when the way to the server has ended, where there is one.
     relayed: Option<oneshot::Receiver<()>>,
+    _retiring: Option<Retiring>,
     health: JoinHandle<()>,
     health_at: SocketAddr,
     simulator: Option<Simulator>,
@@ -224,6 +226,7 @@ impl Parts {
             }
             prepared.push((venue.id.clone(), runner, handle, relayed));
         }
+        let retiring = Retiring::begin(&config.sink.path, &config.retention, clock)?;
         let mut relayed = None;
         let mut spool = None;
         if let Some(server) = server {
@@ -273,6 +276,7 @@ impl Parts {
             writer: Some(writer),
             written,
             relayed,
+            _retiring: retiring,
             health,
             health_at,
             simulator,

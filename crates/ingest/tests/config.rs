@@ -40,6 +40,9 @@ fn mistakes_have_a_place_and_a_way_out() {
     check(canary, "v.toml:2:7: no server is named in a config", &["VENUEKIT_CLUSTER_DSN_FILE"]);
     assert!(!read(canary).expect_err("refused").contains("CANARY"));
     check("[sink]\nspool_bytes = 4096\n", "v.toml:2:15: spool_bytes must be at least 1048576", &[]);
+    check("[retain]\ntrade = \"90\"\n", "v.toml:2:9: \"90\" is no span", &["90d"]);
+    check("[retain]\ngap = \"90d\"\n", "v.toml:2:1: unknown key \"gap\"", &["trade"]);
+    check("[retain.venues.duedx]\nticker = \"1d\"\n", "v.toml:1:16: unknown venue", &["duedex"]);
     if !cfg!(feature = "postgres") {
         check("[sink]\nkind = \"postgres\"\n", "v.toml:2:8: this build knows no server", &["--features"]);
     }

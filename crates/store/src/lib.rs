@@ -49,7 +49,7 @@ pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, R
 pub use shard::{Shard, assign};
 pub use sink::{Counts, Receipt, Refused, Resume, Sink, SinkError, Why};
 pub use sqlite::{
-    Damage, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Sqlite, StoredChange,
-    StoredTrade, Trimmed, Verdict,
+    Damage, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Removal, Retainer,
+    Retention, Sqlite, StoredChange, StoredTrade, Trimmed, Verdict,
 };
 pub use world::World;

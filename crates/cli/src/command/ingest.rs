@@ -3,12 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use venuekit_ingest::{Config, Console, Ended, Faults, IngestError, Overrides, RunOptions, Screen};
 
 use super::words;
 use crate::exit::{Exit, Failure, OrExit, Outcome};
+use crate::notify::Notify;
 use crate::signals::Signals;
 
 /// Keep every book in sequence and store trades and book changes exactly once.
@@ -119,7 +121,35 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
             () = is_over => Ended::Asked,
         }
     };
-    match venuekit_ingest::run(config, options, console, shutdown).await {
+    let notify = Notify::from_environment().map(Arc::new);
+    let told = notify.clone();
+    let options = RunOptions {
+        on_start: Some(Box::new(move |_| {
+            if let Some(notify) = told {
+                notify.say("READY=1");
+            }
+        })),
+        ..options
+    };
+    let ending = notify.clone();
+    let shutdown = async move {
+        let ended = shutdown.await;
+        if let Some(notify) = ending {
+            notify.say("STOPPING=1");
+        }
+        ended
+    };
+    let watchdog = async {
+        match &notify {
+            Some(notify) => notify.keep_saying().await,
+            None => std::future::pending().await,
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = venuekit_ingest::run(config, options, console, shutdown) => outcome,
+        never = watchdog => match never {},
+    };
+    match outcome {
         Ok(summary) => Ok(summary.ended.exit().into()),
         Err(error) => Err(failure(error)),
     }

@@ -18,6 +18,7 @@ mod orders;
 mod positions;
 mod reader;
 mod replay;
+mod retain;
 mod rows;
 mod sign;
 mod sim;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Archive(archive::Args),
     Dump(dump::Args),
     Verify(verify::Args),
+    Retain(retain::Args),
 }
 
 impl Command {
@@ -89,6 +91,7 @@ impl Command {
             Command::Archive(args) => archive::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Verify(args) => verify::run(args),
+            Command::Retain(args) => retain::run(args),
         }
     }
 }

@@ -4,6 +4,7 @@ mod account;
 mod child;
 mod gateway;
 mod ingest;
+mod operations;
 mod replay;
 mod secret;
 mod sign;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 use venuekit_session::{HostOverride, Want};
+use venuekit_store::Retention;
 use venuekit_venue::{Channel, Interval, Venue};
 
 use super::error::{ConfigError, Source, unknown};
@@ -43,6 +44,7 @@ pub(super) fn default_sim() -> Config {
         tape: None,
         ca: None,
         sim: SimSettings::default(),
+        retention: Retention::default(),
     }
 }
 
@@ -105,6 +107,7 @@ pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, 
     if let Some(ca) = file.tls.ca {
         config.ca = Some(read_beside(source, directory, &ca)?);
     }
+    config.retention = retention(source, &file.retain)?;
     let usual = SimSettings::default();
     config.sim = SimSettings {
         rate: file.sim.rate.unwrap_or(usual.rate),
@@ -119,6 +122,45 @@ pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, 
         tls: file.sim.tls.unwrap_or(usual.tls),
     };
     Ok(config)
+}
+
+/// The rules of `[retain]`: those of all venues, then those of one each.
+fn retention(source: Source<'_>, keys: &file::Retain) -> Result<Retention, ConfigError> {
+    type Span<'a> = Option<&'a Spanned<String>>;
+    let mut retention = Retention::default();
+    let mut add = |venue: Option<&str>, spans: [Span<'_>; 4]| {
+        for (table, text) in Retention::TABLES.into_iter().zip(spans) {
+            let Some(text) = text else { continue };
+            let span = span(text.get_ref()).ok_or_else(|| {
+                let message = format!("{:?} is no span; write it as \"90d\" or \"12h\"", text.get_ref());
+                source.error(text.span(), message)
+            })?;
+            retention.keep(table, venue, span);
+        }
+        Ok(())
+    };
+    let file::Retain { trade, book_change, ticker, candle, venues } = keys;
+    add(None, [trade.as_ref(), book_change.as_ref(), ticker.as_ref(), candle.as_ref()])?;
+    for (id, keys) in venues {
+        let known: Vec<&str> = venuekit_registry::ids().collect();
+        if !known.contains(&id.get_ref().as_str()) {
+            return Err(source.error(id.span(), unknown("venue", id.get_ref(), &known)));
+        }
+        let file::RetainVenue { trade, book_change, ticker, candle } = keys;
+        let spans = [trade.as_ref(), book_change.as_ref(), ticker.as_ref(), candle.as_ref()];
+        add(Some(id.get_ref()), spans)?;
+    }
+    Ok(retention)
+}
+
+/// Reads `90d` or `12h`: whole days or hours, at least one.
+fn span(text: &str) -> Option<Duration> {
+    let (count, hours) = match text.strip_suffix('d') {
+        Some(days) => (days, 24),
+        None => (text.strip_suffix('h')?, 1),
+    };
+    let count: u64 = count.parse().ok().filter(|count| *count > 0)?;
+    Some(Duration::from_secs(count.checked_mul(hours * 3_600)?))
 }
 
 fn venue(

@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) tape: Tape,
     pub(super) tls: Tls,
     pub(super) sim: Sim,
+    pub(super) retain: Retain,
 }
 
 /// `[venues.ID]`.
@@ -77,6 +78,27 @@ pub(super) struct Health {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Tape {
     pub(super) path: Option<PathBuf>,
+}
+
+/// `[retain]`: how long rows are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Retain {
+    pub(super) trade: Option<Spanned<String>>,
+    pub(super) book_change: Option<Spanned<String>>,
+    pub(super) ticker: Option<Spanned<String>>,
+    pub(super) candle: Option<Spanned<String>>,
+    pub(super) venues: BTreeMap<Spanned<String>, RetainVenue>,
+}
+
+/// `[retain.venues.ID]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RetainVenue {
+    pub(super) trade: Option<Spanned<String>>,
+    pub(super) book_change: Option<Spanned<String>>,
+    pub(super) ticker: Option<Spanned<String>>,
+    pub(super) candle: Option<Spanned<String>>,
 }
 
 /// `[tls]`.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use venuekit_session::{HostOverride, Want};
 use venuekit_sim::faults::FaultPlan;
+use venuekit_store::Retention;
 use venuekit_venue::Venue;
 
 pub use error::ConfigError;
@@ -42,6 +43,8 @@ pub struct Config {
     pub ca: Option<String>,
     /// The embedded simulator.
     pub sim: SimSettings,
+    /// How long rows are kept; for good where nothing says so.
+    pub retention: Retention,
 }
 
 /// One venue to follow.

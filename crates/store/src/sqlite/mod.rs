@@ -7,6 +7,7 @@ mod checksum;
 mod open;
 mod outbox;
 mod read;
+mod retain;
 mod schema;
 mod verify;
 mod write;
@@ -22,6 +23,7 @@ use venuekit_types::UnixNanos;
 pub use open::{OpenError, OpenMode};
 pub use outbox::{Outbox, RelayError, Relayed, Trimmed};
 pub use read::{MarketCounts, Reader, StoredChange, StoredTrade};
+pub use retain::{Removal, Retainer, Retention};
 pub use verify::{Damage, Verdict};
 
 use crate::{Batch, Market, Receipt, Resume, Sink, SinkError, World};
