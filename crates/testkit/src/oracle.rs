@@ -148,7 +148,8 @@ impl Judge {
             None => self.complain(format!("{name}: trade {id} never happened")),
             Some(truth) => {
                 let side = trade.side.unwrap_or(Side::Buy);
-                let told = self.counts(trade.stream, sim, Level { price: trade.price, qty: trade.qty });
+                let level = Level { price: trade.price, qty: trade.qty };
+                let told = self.recounting(trade.stream, sim)(level);
                 let told = (told.price.0, told.qty.0, side, trade.at.millis());
                 let real = (truth.price, truth.qty, truth.aggressor, truth.at_ms);
                 if told != real {
@@ -158,15 +159,18 @@ impl Judge {
         }
     }
 
-    /// A level in the counts of the simulated market, which an adapter may count finer.
-    fn counts(&self, stream: StreamId, sim: &VenueSim, level: Level) -> Level {
-        let Some(info) = self.streams.get(&stream) else { return level };
-        let Some(market) = sim.market(&self.name(stream)) else { return level };
-        let spec = sim.world().markets()[market].spec;
-        Level::new(
-            recount(level.price.0, info.price_scale, spec.price_scale),
-            recount(level.qty.0, info.qty_scale, spec.qty_scale),
-        )
+    /// What puts a level into the counts of the simulated market, which an adapter may count finer.
+    fn recounting(&self, stream: StreamId, sim: &VenueSim) -> impl Fn(Level) -> Level + use<> {
+        let told = self.streams.get(&stream).map(|info| (info.price_scale, info.qty_scale));
+        let market = sim.market(&self.name(stream)).map(|market| sim.world().markets()[market].spec);
+        let scales = told.zip(market.map(|spec| (spec.price_scale, spec.qty_scale)));
+        let scales = scales.filter(|(told, own)| told != own);
+        move |level| match scales {
+            Some((told, own)) => {
+                Level::new(recount(level.price.0, told.0, own.0), recount(level.qty.0, told.1, own.1))
+            }
+            None => level,
+        }
     }
 
     fn name(&self, stream: StreamId) -> String {
@@ -194,7 +198,8 @@ impl Judge {
                 self.complain(format!("{name} at {seq}: what was told does not rebuild the book"));
             }
         }
-        let count = |levels: &[Level]| levels.iter().map(|level| self.counts(id, sim, *level)).collect();
+        let recount = self.recounting(id, sim);
+        let count = |levels: &[Level]| levels.iter().map(|level| recount(*level)).collect();
         let counted: (Vec<Level>, Vec<Level>) = (count(&held.0), count(&held.1));
         if let Some(levels) = summed {
             // Without a number, what the checksum vouches for has to have been.

@@ -61,3 +61,8 @@ fn the_same_seed_gives_the_same_trace() {
     let run = || orders::run(&common::doex(), venuekit_doex::SPOT, 7, 10).trace;
     assert_eq!(run(), run());
 }
+
+#[test]
+fn no_order_of_kraken_futures_is_doubled_or_misjudged() {
+    check(&common::kraken(), venuekit_kraken::FUTURES, 400..404, 20);
+}

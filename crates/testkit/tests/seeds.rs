@@ -5,7 +5,11 @@ mod common;
 use venuekit_testkit::scenario::{self, Subject};
 
 fn check(name: &str, subject: &Subject) {
-    let seeds: u64 = std::env::var("VENUEKIT_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    check_some(name, subject, 200);
+}
+
+fn check_some(name: &str, subject: &Subject, usual: u64) {
+    let seeds: u64 = std::env::var("VENUEKIT_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     for seed in 0..seeds {
         let outcome = scenario::run(subject, seed, false);
         assert!(
@@ -32,4 +36,10 @@ fn doex_never_diverges() {
 #[test]
 fn duedex_never_diverges() {
     check("duedex", &common::duedex());
+}
+
+#[test]
+fn kraken_never_diverges() {
+    // Its futures tell one level a message, which makes a run ten times as many.
+    check_some("kraken", &common::kraken(), 60);
 }
