@@ -94,7 +94,9 @@ fn a_service_manager_is_told_of_the_start_the_life_and_the_end() {
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     };
     let mut said = Vec::new();
-    while said.iter().filter(|word| *word == "WATCHDOG=1").count() < 3 || !said.contains(&"READY=1".to_owned()) {
+    while said.iter().filter(|word| *word == "WATCHDOG=1").count() < 3
+        || !said.contains(&"READY=1".to_owned())
+    {
         said.push(hear());
     }
     run.signal(Signal::TERM);
