@@ -5,7 +5,7 @@ use rust_decimal::prelude::ToPrimitive;
 use venuekit_types::Kind;
 
 use crate::binance::answers::{of_product, rows};
-use crate::binance::events::{amount, field};
+use crate::binance::events::{amount, field, flag};
 use crate::binance::params::{Params, Refusal};
 use crate::binance::rest::{Asked, Family};
 use crate::binance::{Binance, Product};
@@ -24,10 +24,6 @@ const HALF_YEAR_MS: i64 = 183 * 86_400_000;
 const LIQUIDATION_LEVEL: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
 /// Isolated accounts that one request may name.
 const SYMBOLS_MAX: usize = 5;
-
-fn flag(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
-}
 
 /// A rate as the account shows it: in hundredths of a percent.
 fn basis_points(rate: Decimal) -> i128 {
@@ -386,7 +382,8 @@ fn margin_word(wallet: Wallet) -> (&'static str, Option<&'static str>) {
 /// A page of the transfers into and out of margin wallets, newest first; unasked of the last week.
 fn margin_transfers(text: &mut Text, account: &Account, params: &Params, at_ms: i64) -> Result<(), Refusal> {
     let span = params.span(MONTH_MS)?;
-    let from_ms = if span.from_ms == i64::MIN { span.to_ms.min(at_ms) - WEEK_MS } else { span.from_ms };
+    let from_ms =
+        if span.from_ms == i64::MIN { span.to_ms.min(at_ms).saturating_sub(WEEK_MS) } else { span.from_ms };
     let (asset, only) = (params.text("asset"), params.text("isolatedSymbol"));
     let is_margin = |wallet| match wallet {
         Wallet::Margin => only.is_none(),

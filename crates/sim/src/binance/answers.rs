@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use venuekit_types::Side;
 
-use crate::binance::events::{self, amount, field, notional};
+use crate::binance::events::{self, amount, field, flag, notional};
 use crate::binance::params::{Params, Refusal};
 use crate::binance::streams::INTERVALS;
 use crate::binance::{Binance, BinanceLimits, Product};
@@ -212,7 +212,7 @@ fn trades(text: &mut Text, market: &Market, params: &Params) -> Result<(), Refus
         qty(text, spec, trade.qty);
         field(text, "quoteQty", &amount(spec.value(trade.price, trade.qty)));
         text.s(r#","time":"#).int(trade.at_ms).s(r#","isBuyerMaker":"#);
-        text.s(if trade.aggressor == Side::Sell { "true" } else { "false" });
+        text.s(flag(trade.aggressor == Side::Sell));
         text.s(if spec.contract.is_none() { r#","isBestMatch":true}"# } else { "}" });
     });
     Ok(())

@@ -100,7 +100,8 @@ fn qty_field(text: &mut Text, name: &str, spec: &Spec, counts: i64) {
     text.s("\"");
 }
 
-fn flag(value: bool) -> &'static str {
+/// The wire's word for a flag.
+pub(super) fn flag(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use venuekit_types::{Mono, Side};
 
 use crate::binance::answers::rows;
-use crate::binance::events::{amount, field};
+use crate::binance::events::{amount, field, flag};
 use crate::binance::orders::{
     client_id, fresh_id, goes_off, kind, named, no_order, on_grid, price_field, qty_field, read_client_id,
     read_side, side, status, time_in_force, unknown_order,
@@ -64,10 +64,6 @@ pub(super) fn refusal(denied: Denied, spec: &Spec) -> Refusal {
         Denied::NoAccount | Denied::NotAmendable => return unknown_order(),
     };
     Refusal::new(code, msg)
-}
-
-fn flag(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
 }
 
 /// What an order is once it is no longer conditional.

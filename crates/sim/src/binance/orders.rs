@@ -5,7 +5,7 @@ use rust_decimal::prelude::ToPrimitive;
 use venuekit_types::Side;
 
 use crate::binance::answers::rows;
-use crate::binance::events::{amount, field};
+use crate::binance::events::{amount, field, flag};
 use crate::binance::params::{Params, Refusal};
 use crate::binance::rest::{Asked, Family};
 use crate::binance::{Binance, Product, events, futures};
@@ -146,7 +146,7 @@ pub(super) fn object(text: &mut Text, spec: &Spec, order: &Order) {
     field(text, "icebergQty", "0.00000000");
     text.s(r#","time":"#).int(order.created_ms).s(r#","updateTime":"#).int(order.updated_ms);
     let works = order.status != Status::Untriggered;
-    text.s(r#","isWorking":"#).s(if works { "true" } else { "false" });
+    text.s(r#","isWorking":"#).s(flag(works));
     text.s(r#","workingTime":"#).int(if works { order.created_ms } else { -1 });
     text.s(r#","selfTradePreventionMode":"NONE"}"#);
 }
@@ -200,8 +200,8 @@ fn spot_fill(text: &mut Text, spec: &Spec, fill: &OwnFill) {
     field(text, "commission", &amount(fill.fee));
     field(text, "commissionAsset", fill.order.fee_asset(spec));
     text.s(r#","time":"#).int(fill.at_ms);
-    text.s(r#","isBuyer":"#).s(if fill.order.side == Side::Buy { "true" } else { "false" });
-    text.s(r#","isMaker":"#).s(if fill.maker { "true" } else { "false" }).s(r#","isBestMatch":true}"#);
+    text.s(r#","isBuyer":"#).s(flag(fill.order.side == Side::Buy));
+    text.s(r#","isMaker":"#).s(flag(fill.maker)).s(r#","isBestMatch":true}"#);
 }
 
 /// Reads a number on the grid; one off it fails the filter, as the venue takes eight places of everything on spot.
@@ -355,17 +355,13 @@ impl Binance {
     pub(super) fn order_answer(
         &mut self,
         cx: &mut Context<'_>,
-        product: Product,
         asked: &Asked<'_>,
         text: &mut Text,
     ) -> Result<bool, Refusal> {
         match asked.family {
             Family::Sapi => Ok(false),
             Family::Api => self.spot_order_answer(cx, (asked.method, asked.path), asked.params, text),
-            Family::Fapi => {
-                debug_assert_eq!(product, Product::Usdm);
-                self.futures_order_answer(cx, (asked.method, asked.path), asked.params, text)
-            }
+            Family::Fapi => self.futures_order_answer(cx, (asked.method, asked.path), asked.params, text),
         }
     }
 

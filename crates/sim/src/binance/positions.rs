@@ -331,7 +331,7 @@ fn income(
     let span = params.span(i64::MAX)?;
     let all = incomes(world, account);
     let newest_ms = all.last().map_or(0, |one| one.at_ms).min(span.to_ms);
-    let from_ms = if span.from_ms == i64::MIN { newest_ms - WEEK_MS } else { span.from_ms };
+    let from_ms = if span.from_ms == i64::MIN { newest_ms.saturating_sub(WEEK_MS) } else { span.from_ms };
     let kind = params.text("incomeType");
     let mut chosen = all;
     chosen.retain(|one| {

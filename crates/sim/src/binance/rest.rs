@@ -223,10 +223,16 @@ pub(super) struct Asked<'a> {
 impl Binance {
     pub(super) fn request(&mut self, cx: &mut Context<'_>, id: u64, request: &Request<'_>) {
         let params = Params::read(request.query, request.body);
-        let route = params.as_ref().ok().and_then(|params| Route::of(request, params));
-        let (Ok(params), Some(route)) = (params, route) else {
-            let response = self.refuse(None, &Refusal::route());
-            return cx.out.respond(cx.now, id, RestFault::None, response);
+        let route = params.and_then(|params| match Route::of(request, &params) {
+            Some(route) => Ok((params, route)),
+            None => Err(Refusal::route()),
+        });
+        let (params, route) = match route {
+            Ok(known) => known,
+            Err(refusal) => {
+                let response = self.refuse(None, &refusal);
+                return cx.out.respond(cx.now, id, RestFault::None, response);
+            }
         };
         match self.admit(cx, request.peer, route.bucket, route.weight) {
             Admission::Pass => {}
@@ -379,7 +385,7 @@ impl Binance {
             && asked.method == "GET"
             && self.public_answer(cx, product, asked.path, asked.params, &mut text)?;
         if !is_public
-            && !self.order_answer(cx, product, asked, &mut text)?
+            && !self.order_answer(cx, asked, &mut text)?
             && !self.account_answer(cx, asked, key, &mut text)?
         {
             return Err(Refusal::route());

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use venuekit_types::Mono;
 
 use crate::binance::answers::rows;
-use crate::binance::events::{amount, field};
+use crate::binance::events::{amount, field, flag};
 use crate::binance::orders::{client_id, kind, price_field, qty_field, side, status, time_in_force};
 use crate::binance::params::Refusal;
 use crate::binance::wsapi::terminated;
@@ -158,9 +158,9 @@ pub(super) fn execution_report(
     text.s(r#","T":"#).int(order.updated_ms).s(r#","t":"#).int(fill.map_or(-1, |fill| i128::from(fill.id)));
     text.s(r#","v":0,"I":"#).int(number);
     let rests = matches!(order.status, Status::New | Status::PartiallyFilled);
-    text.s(r#","w":"#).s(if rests { "true" } else { "false" });
-    text.s(r#","m":"#).s(if fill.is_some_and(|fill| fill.maker) { "true" } else { "false" });
-    text.s(r#","M":"#).s(if fill.is_some() { "true" } else { "false" });
+    text.s(r#","w":"#).s(flag(rests));
+    text.s(r#","m":"#).s(flag(fill.is_some_and(|fill| fill.maker)));
+    text.s(r#","M":"#).s(flag(fill.is_some()));
     text.s(r#","O":"#).int(order.created_ms);
     field(text, "Z", &amount(order.value));
     field(text, "Y", &amount(fill.map_or(Decimal::ZERO, |fill| spec.value(fill.price, fill.qty))));
