@@ -18,6 +18,10 @@ const ALARM: i64 = 500_000_000;
 /// A change of the offset that is worth telling.
 const WORTH: i64 = 100_000_000;
 
+/// Microseconds that numbers skip after the first refusal, and at most.
+const NONCE_LEAD: u64 = 2_000_000;
+const NONCE_LEAD_MAX: u64 = 86_400_000_000;
+
 /// Stamps remembered.
 const STAMPS: usize = 1_024;
 
@@ -49,6 +53,8 @@ pub(crate) struct Clock {
     /// The latest stamps, for a venue whose clock was set back.
     stamps: VecDeque<i64>,
     last_nonce: u64,
+    /// Microseconds that the numbers run ahead.
+    nonce_lead: u64,
     told_offset: Option<i64>,
     told_alarm: bool,
 }
@@ -139,11 +145,17 @@ impl Clock {
         UnixNanos::from_millis(ms)
     }
 
-    /// A number above every earlier one, above those of earlier runs too while the clock goes forward.
-    pub(crate) fn nonce(&mut self, stamp: UnixNanos) -> u64 {
-        let micros = u64::try_from(stamp.0 / 1_000).unwrap_or(0);
+    /// A number above every earlier one, above those of earlier runs too while the local clock goes forward. It follows
+    /// that clock, since what is known of the venue's may lag by more than a restart takes.
+    pub(crate) fn nonce(&mut self, now: Now) -> u64 {
+        let micros = u64::try_from(now.wall.0 / 1_000).unwrap_or(0).saturating_add(self.nonce_lead);
         self.last_nonce = micros.max(self.last_nonce.saturating_add(1));
         self.last_nonce
+    }
+
+    /// A number was refused: somebody was ahead with a number of this key. The next ones run further ahead.
+    pub(crate) fn skip_nonces(&mut self) {
+        self.nonce_lead = self.nonce_lead.saturating_mul(2).clamp(NONCE_LEAD, NONCE_LEAD_MAX);
     }
 
     /// What is known of the venue's clock now.
@@ -262,7 +274,7 @@ mod tests {
         for step in [0, 0, 2 * S, -2 * S, -3600 * S, 1] {
             now.wall = UnixNanos(now.wall.0 + step);
             let stamp = clock.stamp(now);
-            let nonce = clock.nonce(stamp);
+            let nonce = clock.nonce(now);
             assert!(stamp > last.0 && nonce > last.1);
             last = (stamp, nonce);
         }

@@ -15,6 +15,7 @@ use venuekit_session::{
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
 use venuekit_types::{Fixed, Mono, Now, Scale, Side};
+use venuekit_venue::spec::Draws;
 use venuekit_venue::{
     Ask, AskKind, Channel, ClientIds, DataKind, FaultKind, MarketId, NewOrder, OrderPatch, OrderRef,
     OrderType, grid,
@@ -175,7 +176,10 @@ pub fn run(subject: &Subject, product: usize, seed: u64, intents: u64) -> Outcom
     let session = Session::new(Arc::clone(&subject.venue), config.clone()).expect("the channels exist");
     let mut rig = Rig::new(session, (subject.sim)(sim_seed), start, dice.u64(..));
     rig.weather.latency_max = Duration::from_millis(dice.u64(5..=80));
-    let (client, meant) = (Client::default(), BTreeMap::new());
+    // A venue that gives an account so few requests makes it wait for the next ones.
+    let budgets = &subject.venue.specs()[product].budgets;
+    let limited = budgets.iter().any(|budget| budget.draws != Draws::Orders && budget.capacity < 30);
+    let (client, meant) = (Client { limited, ..Client::default() }, BTreeMap::new());
     let ids = ClientIds::new(seed);
     let mut run = Run { subject, dice, rig, client, config, product, ids, next: 0, meant };
     run.settle();

@@ -396,9 +396,9 @@ impl Session {
     }
 
     pub(super) fn on_lookup_fault(&mut self, now: Now, id: CommandId, job: &Job, fault: &Fault) {
-        if !matches!(self.commands.get(&id), Some(Pending { stage: Stage::Looking(_), .. }))
-            || self.ask_closed(job, fault).is_some()
-        {
+        let Some(Pending { stage: Stage::Looking(looking), .. }) = self.commands.get(&id) else { return };
+        // One that is not open may be over; while it may still arrive, that is not worth a request.
+        if job.sent >= looking.surely_from && self.ask_closed(job, fault).is_some() {
             return;
         }
         let Some(Pending { stage: Stage::Looking(looking), .. }) = self.commands.get(&id) else { return };

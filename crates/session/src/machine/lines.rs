@@ -145,8 +145,10 @@ impl Session {
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.phase == waiting) else { return };
         let socket = &self.venue.specs()[conn.product].sockets[conn.socket];
         if socket.login == (Login::Challenge { proof: Proof::EachSubscribe }) {
+            // It is proven by the first subscription that is accepted.
             conn.challenge = Some(challenge.to_owned());
-            self.on_logged_in(now, id);
+            self.timers.cancel(Timer::Login(id));
+            self.ready(now, id);
             return;
         }
         conn.phase = Phase::LoggingIn { proven: true };
@@ -180,7 +182,12 @@ impl Session {
     pub(super) fn on_login_refused(&mut self, now: Now, id: ConnId, fault: Fault) {
         let Some(conn) = self.conns.get(&id) else { return };
         let line = conn.line;
-        if fault.retry == Retry::Never {
+        // A text that was damaged on its way is signed wrongly: that is refused once.
+        let login = self.venue.specs()[conn.product].sockets[conn.socket].login;
+        let strikes = &mut self.lines[line.0 as usize].login_strikes;
+        *strikes += 1;
+        let is_sure = *strikes >= LOGIN_STRIKES || !matches!(login, Login::Challenge { .. });
+        if fault.retry == Retry::Never && is_sure {
             self.stop_line(line, fault);
         } else {
             let product = conn.product;

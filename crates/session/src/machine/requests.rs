@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use venuekit_types::{Mono, Now};
-use venuekit_venue::spec::ClockSource;
+use venuekit_venue::spec::{ClockSource, Nonce};
 use venuekit_venue::{
     Ask, Auth, Control, Event as Decoded, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Lane, Origin,
     Stamp,
@@ -73,7 +73,7 @@ impl Session {
         };
         let at = self.clock.stamp(now);
         let window = job.ask.kind().is_change().then(|| self.window(job.product));
-        let stamp = Stamp { at, window, nonce: self.clock.nonce(at) };
+        let stamp = Stamp { at, window, nonce: self.clock.nonce(now) };
         self.venue.sign(self.place(job.product, 0), request, who, stamp)
     }
 
@@ -131,6 +131,14 @@ impl Session {
         let mut buf = core::mem::take(&mut self.buf);
         buf.clear();
         let answer = self.venue.answer(self.place(job.product, 0), &job.ask, reply, &mut buf);
+        // Some venues refuse with a status of success, so the answer decides.
+        let is_through = match &answer {
+            Ok(()) => true,
+            Err(fault) => !matches!(fault.kind, FaultKind::RateLimited | FaultKind::Banned),
+        };
+        if is_through && reply.status < 400 {
+            self.rests[at].came_through();
+        }
         match answer {
             Ok(()) => {
                 self.tell_broken(&job, &buf);
@@ -175,6 +183,7 @@ impl Session {
     /// The venue said no: for its clock once more, else for good.
     fn on_refusal(&mut self, now: Now, at: usize, mut job: Job, fault: Fault) {
         if fault.kind == FaultKind::Clock && !job.clock_refused {
+            let product = job.product;
             self.fault(job.product, job.request.route.clone(), fault);
             job.clock_refused = true;
             // Under a number of its own: a second answer to the first sending must not stand for this one.
@@ -192,9 +201,17 @@ impl Session {
                 self.timers.set(Timer::Leave(id), now.mono.plus(self.limits.leave_within));
             }
             self.rests[at].push_front(job);
-            self.clock.distrust();
-            self.measure(now);
+            if matches!(self.spec(product).nonce, Nonce::Rising | Nonce::LooseRising) {
+                // It was the number that was refused, and no time is signed.
+                self.clock.skip_nonces();
+            } else {
+                self.clock.distrust();
+                self.measure(now);
+            }
             return;
+        }
+        if fault.kind == FaultKind::RateLimited {
+            self.rests[at].ran_dry(now.mono, &job);
         }
         if let Some(until) = self.rests[at].refused(now.mono, &fault) {
             let origin = self.rests[at].origin.clone();

@@ -204,6 +204,7 @@ impl Session {
             }
         }
         if let Some(conn) = self.conns.get(&conn) {
+            self.lines[conn.line.0 as usize].login_strikes = 0;
             let line = &self.lines[conn.line.0 as usize];
             if line.isolate && line.streams.iter().all(|s| self.streams[s.0 as usize].strikes == 0) {
                 self.lines[conn.line.0 as usize].isolate = false;

@@ -1,7 +1,7 @@
 //! Weighted request budgets: what was drawn, when it comes back, and what the venue says of it.
 //!
-//! Every window is kept as a rolling one, the strictest reading: what fits any span of that length fits a fixed
-//! window however it lies, and a bucket that refills evenly over it. A draw counts from the moment its request was
+//! A window is kept as a rolling one, the strictest reading: what fits any span of that length fits a fixed window
+//! however it lies. A bucket that refills evenly is kept as that. A draw counts from the moment its request was
 //! answered, since the venue counted it no later than that; until then it counts without end. So the way there may
 //! be as uneven as it likes.
 
@@ -9,13 +9,15 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use venuekit_types::Mono;
-use venuekit_venue::spec::{Budget, BudgetKey, Draws};
+use venuekit_venue::spec::{Budget, BudgetKey, Draws, Window};
 use venuekit_venue::{Auth, HttpReply, HttpRequest, Lane, MarketId};
 
 use crate::io::RequestId;
 
 /// The share of each budget that only the two urgent lanes may draw: one part in this many.
 const RESERVE: u32 = 20;
+/// What is left to them at least, where the budget has twice that: a few orders to look up.
+const RESERVE_MIN: u32 = 6;
 
 /// Whose window it is, where one budget has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,13 +98,13 @@ impl Budgets {
             let (budget, spent) = &mut self.budgets[draw.budget];
             let reserve = match (lane, budget.draws) {
                 (Lane::Must | Lane::Poll, Draws::Weight | Draws::Under(_)) => {
-                    budget.capacity.div_ceil(RESERVE)
+                    budget.capacity.div_ceil(RESERVE).max(RESERVE_MIN.min(budget.capacity / 2))
                 }
                 _ => 0,
             };
             let spent = spent.entry(draw.owner).or_default();
             let room = spent.capacity.unwrap_or(budget.capacity).saturating_sub(reserve).max(1);
-            if let Err(at) = spent.fits(now, budget.window.span(), room, draw.amount) {
+            if let Err(at) = spent.fits(now, budget.window, budget.capacity, room, draw.amount) {
                 later = Some(later.map_or(at, |known| known.max(at)));
             }
         }
@@ -123,7 +125,23 @@ impl Budgets {
     pub(crate) fn settle(&mut self, now: Mono, id: RequestId) {
         for spent in self.budgets.iter_mut().flat_map(|(_, spent)| spent.values_mut()) {
             if let Some(amount) = spent.out.remove(&id) {
+                if spent.done.is_empty() {
+                    spent.leaks_from = now;
+                }
                 spent.done.push_back((now, amount));
+            }
+        }
+    }
+
+    /// The venue refused a request for its budget: a bucket that we thought had room is empty, whoever drew on it.
+    pub(crate) fn ran_dry(&mut self, now: Mono, request: &HttpRequest, market: Option<MarketId>) {
+        let draws: Vec<Draw> = self.draws(request, market).collect();
+        for draw in draws {
+            let (budget, spent) = &mut self.budgets[draw.budget];
+            if matches!(budget.window, Window::Bucket(_)) {
+                let spent = spent.entry(draw.owner).or_default();
+                let full = spent.capacity.unwrap_or(budget.capacity);
+                spent.at_least(now, budget.window, budget.capacity, full);
             }
         }
     }
@@ -149,7 +167,8 @@ impl Budgets {
                 spent.entry(owner).or_default().capacity = Some(limit);
             }
             if let Some(used) = used {
-                spent.entry(owner).or_default().at_least(now, budget.window.span(), used);
+                let capacity = budget.capacity;
+                spent.entry(owner).or_default().at_least(now, budget.window, capacity, used);
             }
         }
     }
@@ -165,10 +184,17 @@ struct Spent {
     total: u32,
     /// What it holds, where the venue said so.
     capacity: Option<u32>,
+    /// Since when a bucket has given back nothing of what is over.
+    leaks_from: Mono,
 }
 
 impl Spent {
-    fn expire(&mut self, now: Mono, span: Duration) {
+    /// Takes out what came back by now.
+    fn expire(&mut self, now: Mono, window: Window, capacity: u32) {
+        if let Window::Bucket(span) = window {
+            return self.leak(now, unit(span, self.capacity.unwrap_or(capacity)));
+        }
+        let span = window.span();
         while let Some(&(at, amount)) = self.done.front() {
             if at.plus(span) > now {
                 break;
@@ -178,13 +204,41 @@ impl Spent {
         }
     }
 
+    /// A bucket gives back one at a time, as long as there is something to give back.
+    fn leak(&mut self, now: Mono, unit: Duration) {
+        let Some(&(_, amount)) = self.done.front() else { return };
+        let mut left = amount;
+        while self.leaks_from.plus(unit) <= now {
+            self.leaks_from = self.leaks_from.plus(unit);
+            self.total = self.total.saturating_sub(1);
+            left = left.saturating_sub(1);
+            if left == 0 {
+                self.done.pop_front();
+                let Some(&(_, next)) = self.done.front() else { return };
+                left = next;
+            }
+        }
+        if let Some(front) = self.done.front_mut() {
+            front.1 = left;
+        }
+    }
+
     /// Whether an amount fits now; if not, when enough will have come back, or when to look again.
-    fn fits(&mut self, now: Mono, span: Duration, room: u32, amount: u32) -> Result<(), Mono> {
-        self.expire(now, span);
+    fn fits(&mut self, now: Mono, window: Window, capacity: u32, room: u32, amount: u32) -> Result<(), Mono> {
+        self.expire(now, window, capacity);
         // What is larger than the whole budget leaves when nothing else is in it.
         let mut over = self.total.saturating_add(amount).saturating_sub(room);
         if over == 0 || self.total == 0 {
             return Ok(());
+        }
+        let span = window.span();
+        if let Window::Bucket(span) = window {
+            let unit = unit(span, self.capacity.unwrap_or(capacity));
+            let over_now: u32 = self.done.iter().map(|(_, amount)| *amount).sum();
+            if over <= over_now {
+                return Err(self.leaks_from.plus(unit.saturating_mul(over)));
+            }
+            return Err(now.plus(span));
         }
         for &(at, back) in &self.done {
             over = over.saturating_sub(back);
@@ -196,20 +250,28 @@ impl Spent {
         Err(now.plus(span))
     }
 
-    fn at_least(&mut self, now: Mono, span: Duration, used: u32) {
-        self.expire(now, span);
+    fn at_least(&mut self, now: Mono, window: Window, capacity: u32, used: u32) {
+        self.expire(now, window, capacity);
         if used > self.total {
+            if self.done.is_empty() {
+                self.leaks_from = now;
+            }
             self.done.push_back((now, used - self.total));
             self.total = used;
         }
     }
 }
 
+/// How long a bucket takes to give one back, rounded up.
+fn unit(span: Duration, capacity: u32) -> Duration {
+    let nanos = span.as_nanos().div_ceil(u128::from(capacity.max(1)));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).max(Duration::from_nanos(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use venuekit_venue::Ask;
-    use venuekit_venue::spec::Window;
 
     const SPAN: Duration = Duration::from_secs(60);
 
@@ -233,10 +295,11 @@ mod tests {
     /// A venue that counts by each kind of window, whatever the latency and the phase.
     #[test]
     fn what_leaves_fits_every_kind_of_window_at_the_venue() {
-        for seed in 0..200 {
+        for seed in 0..400 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let mut budgets = Budgets::default();
-            budgets.add(&[budget(Window::Fixed(SPAN))]);
+            let is_bucket = seed % 2 == 1;
+            budgets.add(&[budget(if is_bucket { Window::Bucket(SPAN) } else { Window::Fixed(SPAN) })]);
             let ms = |n: u64| Duration::from_millis(n);
             let mut now = Mono(1_000_000_000);
             let mut under_way: Vec<(Mono, RequestId)> = Vec::new();
@@ -276,9 +339,19 @@ mod tests {
                 assert!(level >= -1e-6, "seed {seed}: the bucket ran dry");
                 let rolling: u32 =
                     arrivals[..=index].iter().filter(|(a, _)| a.plus(SPAN) > at).map(|(_, w)| w).sum();
-                assert!(rolling <= 40, "seed {seed}: {rolling} in a span");
+                assert!(is_bucket || rolling <= 40, "seed {seed}: {rolling} in a span");
             }
-            assert!(fixed.values().all(|&sum| sum <= 40), "seed {seed}: a fixed window overflowed");
+            // What a bucket gives back is used.
+            let busy = arrivals.last().expect("some").0.since(Mono(1_000_000_000)).as_secs_f64();
+            let sum: u32 = arrivals.iter().map(|(_, weight)| *weight).sum();
+            assert!(
+                !is_bucket || f64::from(sum) > busy * 40.0 / 60.0 * 0.9,
+                "seed {seed}: {sum} in {busy} s"
+            );
+            assert!(
+                is_bucket || fixed.values().all(|&sum| sum <= 40),
+                "seed {seed}: a fixed window overflowed"
+            );
         }
     }
 
@@ -319,5 +392,19 @@ mod tests {
         budgets.learn(now, &request(1), &HttpReply { status: 200, headers: &headers, body: b"" });
         assert!(budgets.fits(now, Lane::Order, &request(3), None).is_ok());
         assert!(budgets.fits(now, Lane::Order, &request(4), None).is_err());
+    }
+
+    #[test]
+    fn a_bucket_that_the_venue_calls_empty_fills_again_one_by_one() {
+        let mut budgets = Budgets::default();
+        budgets.add(&[budget(Window::Bucket(SPAN))]);
+        let now = Mono(1_000_000_000);
+        budgets.ran_dry(now, &request(1), None);
+        let unit = SPAN / 40;
+        let Err(at) = budgets.fits(now, Lane::Order, &request(2), None) else { panic!("it was empty") };
+        assert_eq!(at, now.plus(unit * 2));
+        assert!(budgets.fits(now.plus(unit), Lane::Order, &request(1), None).is_ok());
+        assert!(budgets.fits(now.plus(unit), Lane::Order, &request(2), None).is_err());
+        assert!(budgets.fits(at, Lane::Order, &request(2), None).is_ok());
     }
 }

@@ -20,6 +20,9 @@ const BANNED_FOR: Duration = Duration::from_secs(120);
 /// The longest a refusal without a time of the venue's shuts the gate.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// How long a signed request waits for the one before it, where their numbers must arrive rising: an answer that takes
+/// longer is lost, and its request arrived long ago or never will.
+const FOLLOWS_AFTER: Duration = Duration::from_millis(500);
 /// Orders remembered for what their cancels cost.
 const PLACED: usize = 4_096;
 
@@ -135,7 +138,7 @@ impl Rest {
         self.budgets.add(budgets);
     }
 
-    /// Sends one signed request at a time from now on. Cancels do not wait: what they overtake is refused for its
+    /// Sends signed requests one after the other from now on. Cancels do not wait: what they overtake is refused for its
     /// number, and sent once more.
     pub(crate) fn be_serial(&mut self) {
         self.serial = true;
@@ -199,7 +202,9 @@ impl Rest {
         let snapshots_full = count(|job| is_snapshot(&job.purpose)) >= self.bounds.snapshots;
         // Reads never take the place of what is urgent.
         let reads_full = count(|job| job.lane >= Lane::Must) >= self.bounds.reads;
-        let signed_out = self.serial && count(|job| job.request.auth == Auth::Signed) > 0;
+        let signed = self.in_flight.values().filter(|job| job.request.auth == Auth::Signed);
+        let follow_at = signed.map(|job| job.sent.plus(FOLLOWS_AFTER)).max();
+        let follow_at = follow_at.filter(|at| self.serial && now < *at);
         let mut wake: Option<Mono> = None;
         for lane in Lane::ALL {
             if let (Gate::Limited(until), true) = (gate, lane != Lane::Cancel) {
@@ -211,11 +216,16 @@ impl Rest {
             }
             let queue = &mut self.lanes[lane as usize];
             let waits = |job: &Job| {
-                let follows = signed_out && lane != Lane::Cancel && job.request.auth == Auth::Signed;
-                follows || (snapshots_full && is_snapshot(&job.purpose))
+                let follows = lane != Lane::Cancel && job.request.auth == Auth::Signed;
+                (follows && follow_at.is_some()) || (snapshots_full && is_snapshot(&job.purpose))
             };
             let fits = |job: &Job| !waits(job) && ready(job);
-            let Some(at) = queue.iter().position(fits) else { continue };
+            let Some(at) = queue.iter().position(fits) else {
+                if let Some(at) = follow_at.filter(|_| !queue.is_empty()) {
+                    wake = Some(wake.map_or(at, |known| known.min(at)));
+                }
+                continue;
+            };
             let job = &queue[at];
             if let Err(until) = self.budgets.fits(now, lane, &job.request, job.ask.market()) {
                 wake = Some(wake.map_or(until, |known| known.min(until)));
@@ -281,10 +291,17 @@ impl Rest {
 
     /// Learns from the headers of an answer what the venue thinks we used.
     pub(crate) fn learn(&mut self, now: Mono, request: &HttpRequest, reply: &HttpReply<'_>) {
-        if reply.status < 400 {
-            self.refusals = 0;
-        }
         self.budgets.learn(now, request, reply);
+    }
+
+    /// A request was refused for its budget.
+    pub(crate) fn ran_dry(&mut self, now: Mono, job: &Job) {
+        self.budgets.ran_dry(now, &job.request, job.ask.market());
+    }
+
+    /// A request came through: refusals begin anew.
+    pub(crate) fn came_through(&mut self) {
+        self.refusals = 0;
     }
 
     /// Shuts the gate for what a fault says; gives the end of a ban.
@@ -339,7 +356,9 @@ pub(crate) fn needs_clock(job: &Job) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use venuekit_types::{Fixed, Side};
     use venuekit_venue::spec::{BudgetKey, Draws, Window};
+    use venuekit_venue::{MarketId, NewOrder, OrderType};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -451,5 +470,80 @@ mod tests {
         }
         let unbounded = Fault::ours(FaultKind::Banned, "banned");
         assert!(rest.refused(now, &unbounded) >= Some(now.plus(BANNED_FOR)));
+    }
+
+    /// Numbers that must arrive rising leave one after the other; a cancel overtakes, and a lost answer holds nobody up.
+    #[test]
+    fn signed_requests_follow_each_other_where_their_numbers_rise() {
+        let mut rest = rest();
+        rest.be_serial();
+        let signed = |lane, id| {
+            let mut job = job(lane, id, 1);
+            job.request.auth = Auth::Signed;
+            job
+        };
+        for queued in [signed(Lane::Must, 1), signed(Lane::Order, 2), signed(Lane::Cancel, 3)] {
+            assert!(rest.push(queued).is_ok());
+        }
+        push(&mut rest, Lane::Poll, 4, 1);
+        let now = Mono(1_000_000_000);
+        let leaves = |rest: &mut Rest, now: Mono| match rest.next(now, |_| true) {
+            Next::Send(job) => Some(job.id.0),
+            _ => None,
+        };
+        assert_eq!(leaves(&mut rest, now), Some(3));
+        // What is not signed has no number.
+        assert_eq!(leaves(&mut rest, now), Some(4));
+        let Next::WaitUntil(until) = rest.next(now, |_| true) else { panic!("one overtook") };
+        assert_eq!(until, now.plus(FOLLOWS_AFTER));
+        assert!(rest.settle(now, RequestId(3)).is_some());
+        assert_eq!(leaves(&mut rest, now), Some(2));
+        // The answer to that one is lost.
+        assert_eq!(leaves(&mut rest, now), None);
+        assert_eq!(leaves(&mut rest, now.plus(FOLLOWS_AFTER)), Some(1));
+    }
+
+    #[test]
+    fn a_cancel_costs_by_the_age_of_its_order() {
+        static AGES: [(Duration, u32); 2] = [(Duration::from_secs(5), 8), (Duration::from_secs(10), 6)];
+        let cost = |age: u64, id: &str| {
+            let mut rest = Rest::new("http://127.0.0.1".into(), Bounds { reads: 8, snapshots: 2, queue: 4 });
+            rest.add_budgets(&[Budget {
+                name: "engine".into(),
+                key: BudgetKey::Pair,
+                window: Window::Bucket(MINUTE),
+                capacity: 60,
+                draws: Draws::AgedOrders(&AGES),
+                used_header: None,
+                limit_header: None,
+                left_header: None,
+            }]);
+            let market = MarketId(0);
+            let order = NewOrder {
+                market,
+                client_order_id: "ours".into(),
+                side: Side::Buy,
+                order_type: OrderType::Limit,
+                time_in_force: None,
+                qty: Fixed::whole(1),
+                price: Some(Fixed::whole(1)),
+                stop_price: None,
+                trigger_by: None,
+                post_only: false,
+                reduce_only: false,
+            };
+            let placed = Job { ask: Ask::Place(Box::new(order)), ..job(Lane::Order, 1, 0) };
+            let order = OrderRef::Client(id.into());
+            let cancel = Job { ask: Ask::Cancel { market, order }, ..job(Lane::Cancel, 2, 0) };
+            assert!(rest.push(placed).is_ok() && sent(&mut rest, Mono(1)) == Some(1));
+            assert!(rest.push(cancel).is_ok());
+            match rest.next(Mono(1).plus(Duration::from_secs(age)), |_| true) {
+                Next::Send(job) => job.request.orders,
+                _ => panic!("a cancel waits for nothing"),
+            }
+        };
+        assert_eq!([cost(1, "ours"), cost(5, "ours"), cost(10, "ours")], [8, 6, 0]);
+        // Of an order that another program placed nothing is known.
+        assert_eq!(cost(10, "theirs"), 8);
     }
 }
