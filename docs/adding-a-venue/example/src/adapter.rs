@@ -27,22 +27,15 @@ const COUNTED: Linkage = Linkage::Step { first: StepFirst::Next, restart: None, 
 const CHANNELS: [(Channel, &str); 3] =
     [(Channel::Book, "book"), (Channel::Trades, "trades"), (Channel::Balances, "balances")];
 
-/// The venue.
+/// The venue as its documents describe it.
 #[derive(Clone, Debug)]
 pub struct Kiosk {
     specs: [Spec; 1],
 }
 
-impl Kiosk {
-    /// The venue as its documents describe it.
-    pub fn new() -> Kiosk {
-        Kiosk { specs: [spec()] }
-    }
-}
-
 impl Default for Kiosk {
     fn default() -> Kiosk {
-        Kiosk::new()
+        Kiosk { specs: [spec()] }
     }
 }
 

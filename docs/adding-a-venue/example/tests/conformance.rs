@@ -6,10 +6,11 @@ use kiosk::server::{key, world};
 use kiosk::{Kiosk, KioskServer};
 use venuekit_sim::world::WorldConfig;
 use venuekit_testkit::scenario::{self, Subject};
+use venuekit_venue::{Catalog, EventBuf, Place, Row, Venue};
 
 fn subject() -> Subject {
     Subject {
-        venue: Arc::new(Kiosk::new()),
+        venue: Arc::new(Kiosk::default()),
         sim: |run| {
             let world = WorldConfig { rate: run.rate, history: run.history, ..world(run.seed, run.start) };
             KioskServer::open(world, run.faults)
@@ -28,4 +29,17 @@ fn no_seed_of_fifty_diverges() {
         assert!(outcome.is_clean(), "SEED={seed}: {:#?} {:#?}", outcome.judge.divergences, outcome.unhealed);
         assert!(outcome.judge.compared > 0, "SEED={seed}: no book was compared");
     }
+}
+
+/// The judge knows books and trades; rows of the account are pinned to the documents' own examples.
+#[test]
+fn a_balance_is_read_as_documented() {
+    let (catalog, mut out) = (Catalog::new(), EventBuf::new());
+    let place = Place { product: 0, socket: 0, catalog: &catalog };
+    let frame = br#"{"type":"update","stream":"balances","seq":7,"at":1700000000000,
+        "data":[{"asset":"BTC","free":"1.50","locked":"0.25"}]}"#;
+    Kiosk::default().decode(place, frame, &mut out);
+    let [Row::Balance(row)] = &out.rows[..] else { panic!("{:?}", out.events) };
+    let told = (row.asset.as_str(), row.free, row.locked);
+    assert_eq!(told, ("BTC", "1.50".parse().ok(), "0.25".parse().ok()));
 }
