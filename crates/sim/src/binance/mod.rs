@@ -12,6 +12,7 @@ mod answers;
 mod budget;
 mod events;
 mod futures;
+mod margin;
 mod markets;
 mod orders;
 mod params;
