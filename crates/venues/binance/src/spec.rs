@@ -294,7 +294,6 @@ fn usdm() -> Spec {
             AskKind::Positions,
             AskKind::OpenToken,
             AskKind::RenewToken,
-            AskKind::DropToken,
             AskKind::Countdown,
         ]),
         paging: vec![

@@ -371,6 +371,10 @@ fn orders_are_written_in_each_products_words() {
     assert!(maker(USDM).contains("type=LIMIT&timeInForce=GTX"));
     let fok = NewOrder { time_in_force: Some(TimeInForce::Fok), ..order(OrderType::Limit) };
     assert!(form(USDM, fok).expect("a form").contains("timeInForce=FOK"));
+    for (force, is_sent) in [(TimeInForce::Gtc, false), (TimeInForce::Fok, false), (TimeInForce::Ioc, true)] {
+        let market = NewOrder { time_in_force: Some(force), ..order(OrderType::Market) };
+        assert_eq!(form(SPOT, market).is_some(), is_sent, "a market order cannot wait");
+    }
     let reduce = |product| form(product, NewOrder { reduce_only: true, ..order(OrderType::Market) });
     assert!(reduce(USDM).expect("a form").ends_with("reduceOnly=true&newOrderRespType=RESULT"));
     assert_eq!(reduce(SPOT), None);

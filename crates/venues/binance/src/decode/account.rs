@@ -71,7 +71,7 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
             out.events.push(Event::Control(Control::Token(Token(listen_key.0.to_string()))));
         }
         // Nothing in these answers is promised; that they are answers is what counts.
-        Ask::RenewToken { .. } | Ask::DropToken { .. } | Ask::Countdown { .. } | Ask::CancelAll { .. } => {
+        Ask::RenewToken { .. } | Ask::Countdown { .. } | Ask::CancelAll { .. } => {
             typed::<&RawValue>(body)?;
         }
         _ => return Err(Fault::unreadable("an answer to what was never asked")),

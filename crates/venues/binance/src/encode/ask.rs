@@ -24,7 +24,10 @@ pub(crate) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
 fn spot(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
     let route = |path| Draft { place, ask, path, query: Query::new(path) };
     match ask {
-        Ask::Instruments => route("/api/v3/exchangeInfo").read(Auth::None, 20),
+        // The sets of permissions are most of the answer, and more than an answer may hold.
+        Ask::Instruments => {
+            route("/api/v3/exchangeInfo").with("showPermissionSets", false).read(Auth::None, 20)
+        }
         Ask::Time => route("/api/v3/time").read(Auth::None, 1),
         Ask::Depth { market, levels } => {
             let weight = match levels {
@@ -139,10 +142,10 @@ fn usdm(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
             .with("incomeType", "TRANSFER")
             .number(page, "page", "limit", PAGE)?
             .read(Auth::Signed, 30),
-        // The key of a user stream is the account's: it is named by the key that asks.
+        // The key of a user stream is the account's, whoever asks for it. It is never dropped, since other programs may
+        // use it, and lapses by itself.
         Ask::OpenToken => route("/fapi/v1/listenKey").change(Method::Post, Auth::Key, 1),
         Ask::RenewToken { .. } => route("/fapi/v1/listenKey").change(Method::Put, Auth::Key, 1),
-        Ask::DropToken { .. } => route("/fapi/v1/listenKey").change(Method::Delete, Auth::Key, 1),
         Ask::Place(order) => {
             let draft = route("/fapi/v1/order").futures_order(order)?.with("newOrderRespType", "RESULT");
             // Orders draw on their own budgets alone.
@@ -246,7 +249,10 @@ impl<'a> Draft<'a> {
             Side::Buy => binance::Side::Buy,
             Side::Sell => binance::Side::Sell,
         };
-        if order.trigger_by.is_some() {
+        // At any price means at once.
+        let waits =
+            !order.order_type.has_price() && order.time_in_force.is_some_and(|tif| tif != TimeInForce::Ioc);
+        if order.trigger_by.is_some() || waits {
             return None;
         }
         Some(
