@@ -29,7 +29,7 @@ const WS_API: &str = "ws-api";
 pub(crate) const PAGE: u32 = 1000;
 
 /// Names under which no secret of the venue stands, in lower case: words of user streams, of orders and of balances.
-pub(crate) const PUBLIC_WORDS: [&str; 95] = [
+pub(crate) const PUBLIC_WORDS: [&str; 96] = [
     "subscriptionid",
     "event",
     "stream",
@@ -111,6 +111,7 @@ pub(crate) const PUBLIC_WORDS: [&str; 95] = [
     "symbols",
     "filters",
     "omitzerobalances",
+    "showpermissionsets",
     "countdowntime",
     "selftradepreventionmode",
     "workingtime",
