@@ -211,7 +211,7 @@ fn fapi(method: &str, path: &str, one: bool, limit: u32) -> (Auth, u32) {
     }
 }
 
-/// What was answered, before it is an answer.
+/// A request that was let in, as its answer needs it.
 pub(super) struct Asked<'a> {
     pub(super) family: Family,
     pub(super) method: &'a str,
