@@ -74,6 +74,12 @@ fn public_routes_answer_in_the_shapes_of_the_card() {
     assert!(text(&spot).contains(
         r#"{"filterType":"PRICE_FILTER","minPrice":"0.01000000","maxPrice":"1000000.00000000","tickSize":"0.01000000"},{"filterType":"LOT_SIZE","minQty":"0.00001000","maxQty":"9000.00000000","stepSize":"0.00001000"}"#
     ));
+    let sets = |rig: &mut Rig, query: &str| {
+        let info = rig.get_json(VENUE, &format!("/api/v3/exchangeInfo{query}"));
+        info["symbols"][0]["permissionSets"].clone()
+    };
+    assert_eq!(sets(&mut rig, ""), value!([["SPOT", "MARGIN"]]));
+    assert_eq!(sets(&mut rig, "?showPermissionSets=false"), value!([]));
     let usdm = rig.get_json(VENUE, "/fapi/v1/exchangeInfo");
     let contract = &usdm["symbols"][0];
     assert_eq!(

@@ -66,6 +66,7 @@ pub(super) fn exchange_info(
     limits: &BinanceLimits,
     server_ms: i64,
     markets: &[&Market],
+    with_sets: bool,
 ) {
     text.s(r#"{"timezone":"UTC","serverTime":"#).int(server_ms);
     if product == Product::Usdm {
@@ -79,7 +80,7 @@ pub(super) fn exchange_info(
     }
     text.s(r#","symbols":"#);
     rows(text, markets, |text, market| match product {
-        Product::Spot => spot_symbol(text, market.spec),
+        Product::Spot => spot_symbol(text, market.spec, with_sets),
         Product::Usdm => futures_symbol(text, market.spec),
     });
     text.s("}");
@@ -108,7 +109,7 @@ fn lot_filter(text: &mut Text, kind: &str, spec: &Spec) {
     filter(text, kind, ["minQty", "maxQty", "stepSize"], |text, at| qty(text, spec, numbers[at]));
 }
 
-fn spot_symbol(text: &mut Text, spec: &Spec) {
+fn spot_symbol(text: &mut Text, spec: &Spec, with_sets: bool) {
     text.s(r#"{"symbol":""#).s(spec.native).s(r#"","status":"TRADING""#);
     field(text, "baseAsset", spec.base);
     text.s(r#","baseAssetPrecision":8"#);
@@ -127,7 +128,8 @@ fn spot_symbol(text: &mut Text, spec: &Spec) {
     });
     text.s(r#",{"filterType":"NOTIONAL","minNotional":""#).s(&amount(spec.least_value()));
     text.s(r#"","applyMinToMarket":true,"maxNotional":"9000000.00000000","applyMaxToMarket":false,"avgPriceMins":5}"#);
-    text.s(r#",{"filterType":"MAX_NUM_ORDERS","maxNumOrders":1000}],"permissions":[],"permissionSets":[["SPOT","MARGIN"]]"#);
+    text.s(r#",{"filterType":"MAX_NUM_ORDERS","maxNumOrders":1000}],"permissions":[],"permissionSets":"#);
+    text.s(if with_sets { r#"[["SPOT","MARGIN"]]"# } else { "[]" });
     text.s(r#","defaultSelfTradePreventionMode":"NONE","allowedSelfTradePreventionModes":["NONE"]}"#);
 }
 
@@ -360,7 +362,9 @@ impl Binance {
                     None => markets,
                     Some(_) => vec![one()?],
                 };
-                exchange_info(text, product, &self.limits, cx.server_ms(), &chosen);
+                // Sets of permissions are shown unless they are not wanted.
+                let with_sets = params.text("showPermissionSets") != Some("false");
+                exchange_info(text, product, &self.limits, cx.server_ms(), &chosen, with_sets);
             }
             "depth" => depth(text, one()?, product, params, at_ms)?,
             "trades" | "historicalTrades" => trades(text, one()?, params)?,
