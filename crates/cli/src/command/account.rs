@@ -1,5 +1,7 @@
 //! `account`: one view of every wallet, that can be opened into where each unit sits.
 
+mod worth;
+
 use serde_json::{Value, json};
 use venuekit_account::{
     Accounts, Amounts, Feed, Figure, Ledger, Limits, Owner, Part, Policy, Reported, Row, project,
@@ -18,15 +20,20 @@ use crate::out;
 Examples:
   venuekit account
   venuekit account --env live -v doex --by wallet
+  venuekit account --in USDT
   venuekit account --env sim --json | jq '.lines[] | {asset, total: .sum.total, cells}'
 
 Each line is the exact sum of its cells, and --json lists them: venue, account, wallet, asset. A position's profit is
-no balance and is not in it. What a venue did not tell is listed as unreported, and the sum says that it is partial.
+no balance and is not in it. --in values each cell in one currency, at the middle of live books; what no live book
+prices has no worth, and the sum says that it is partial. What a venue did not tell is listed as unreported, and the sum says that it is partial.
 Exit codes: 2 for credentials without --env, 3 for a key that is missing or refused, 5 for an unreachable venue.")]
 pub(crate) struct Args {
     /// What the lines keep apart, besides the asset: asset (nothing else), wallet or venue.
     #[arg(long, value_name = "WHAT", default_value = "asset", value_parser = ["asset", "wallet", "venue"])]
     by: String,
+    /// Say what it is worth in this currency.
+    #[arg(long = "in", value_name = "ASSET")]
+    currency: Option<String>,
     #[command(flatten)]
     place: Where,
     /// Print one JSON object.
@@ -67,9 +74,13 @@ async fn show(args: Args) -> Outcome {
         }
     }
     let environment = readers.environment().to_owned();
+    let ledgers = accounts.ledgers();
+    let worth = match &args.currency {
+        Some(currency) => Some(worth::of(&readers, &ledgers, &currency.to_ascii_uppercase()).await?),
+        None => None,
+    };
     readers.close().await;
     let policy = Policy::from_word(&args.by).expect("clap has checked the word");
-    let ledgers = accounts.ledgers();
     let view = project(&ledgers, policy).or_exit(Exit::Unexpected)?;
     let lines: Vec<Value> = view
         .lines
@@ -88,7 +99,7 @@ async fn show(args: Args) -> Outcome {
             }))
         })
         .collect::<Result<_, Failure>>()?;
-    let shown = json!({
+    let mut shown = json!({
         "env": environment,
         "by": policy.as_str(),
         "lines": lines,
@@ -96,6 +107,9 @@ async fn show(args: Args) -> Outcome {
             "venue": wallet.venue, "wallet": wallet.wallet, "why": wallet.why.to_string(),
         })).collect::<Vec<_>>(),
     });
+    if let Some(worth) = worth {
+        shown["worth"] = worth;
+    }
     // Whether anybody reads it makes no difference here.
     let _ = if args.json { out::json(&shown)? } else { out::text(&table(&shown))? };
     match missing.into_iter().next() {
@@ -155,6 +169,13 @@ fn table(shown: &Value) -> String {
     }
     for wallet in shown["unreported"].as_array().into_iter().flatten() {
         let _ = writeln!(table, "unreported: {}/{}", text(&wallet["venue"]), text(&wallet["wallet"]));
+    }
+    if let Some(worth) = shown.get("worth") {
+        let partial = if worth["complete"] == true { "" } else { " (partial)" };
+        let _ = writeln!(table, "worth {} {}{partial}", text(&worth["balance"]), text(&worth["in"]));
+        for why in worth["without"].as_array().into_iter().flatten() {
+            let _ = writeln!(table, "  without: {}", text(why));
+        }
     }
     table
 }

@@ -176,7 +176,7 @@ async fn serve(args: Args) -> Outcome {
     let token = args.halt_token.as_deref().map(HaltToken::read).transpose().or_exit(Exit::Config)?;
     // Checked before anything is served or spoken to.
     args.limits.caps(&environment)?;
-    let targets = Targets::of(&args.place, &environment).await?;
+    let targets = reader::keyed(&args.place, Targets::of(&args.place, &environment).await?)?;
     let setup = setup(
         &targets.list,
         targets.tls.clone(),

@@ -97,7 +97,7 @@ async fn alone(
     patience: Duration,
 ) -> Result<HaltReport, Failure> {
     eprintln!("halted: the halt file is written; no gateway runs, so this command cancels everything itself");
-    let targets = Targets::of(&args.place, environment).await?;
+    let targets = super::reader::keyed(&args.place, Targets::of(&args.place, environment).await?)?;
     let setup = setup(&targets.list, targets.tls.clone(), dir, environment, args.place.seed, None)?;
     let gateway = home::config(Gateway::start(setup).await)?;
     let handle = gateway.handle();

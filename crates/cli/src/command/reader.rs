@@ -34,7 +34,7 @@ pub(crate) struct Readers {
 impl Readers {
     /// Opens the accounts of the venues that the flags name.
     pub(crate) async fn open(place: &Where) -> Result<Readers, Failure> {
-        let targets = Targets::of(place, environment(place)?).await?;
+        let targets = keyed(place, Targets::of(place, environment(place)?).await?)?;
         let mut list = Vec::new();
         for target in &targets.list {
             let who = credentials_of(target)?;
@@ -98,6 +98,23 @@ pub(crate) fn environment(place: &Where) -> Result<&'static str, Failure> {
         }
     }
     Ok(SIM)
+}
+
+/// The venues that flags mean where they name none: those that there is a key for, or all of them where there is none,
+/// so that the first says what it lacks.
+pub(crate) fn keyed(place: &Where, mut targets: Targets) -> Result<Targets, Failure> {
+    if !place.venues.is_empty() {
+        return Ok(targets);
+    }
+    let mut with_key = Vec::new();
+    for target in &targets.list {
+        let found = credentials(target.id, &|name| std::env::var_os(name)).or_exit(Exit::Credentials)?;
+        if target.demo.is_some() || found.is_some() {
+            with_key.push(target.id);
+        }
+    }
+    targets.list.retain(|target| with_key.is_empty() || with_key.contains(&target.id));
+    Ok(targets)
 }
 
 /// Who we are at a venue.

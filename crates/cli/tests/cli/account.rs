@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use venuekit_driver::{Clock, ServeOptions, Server, serve};
 use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
+use venuekit_types::Level;
 
 use crate::child::venuekit;
 use crate::secret::assert_untold;
@@ -131,6 +132,49 @@ fn each_cell_and_each_sum_is_the_simulators_own_to_the_last_digit() {
             assert!(wallets.iter().any(|name| name == wallet), "SEED={seed}: no {wallet} wallet");
         }
     }
+}
+
+/// The simulator stands still, so each worth is the amount at the middle of its own book.
+#[test]
+fn what_an_account_is_worth_is_each_cell_at_the_middle_of_its_book() {
+    let served = Served::start(7);
+    let (_, server) = served.servers.iter().find(|(name, _)| *name == "doex").expect("served");
+    let middle = |symbol: &'static str| {
+        let book = served.runtime.block_on(server.remote().with(move |venue, _| venue.book(symbol)));
+        let book = book.expect("it is served").expect("a market");
+        let price = |level: &Level| Decimal::new(level.price.0, book.price_scale.digits().into());
+        (price(&book.bids[0]) + price(&book.asks[0])) / Decimal::TWO
+    };
+    let shown = served.json("doex", &["account", "--json", "--in", "usdt"]);
+    let worth = &shown["worth"];
+    assert_eq!((&worth["in"], &worth["complete"]), (&"USDT".into(), &true.into()), "{worth}");
+    let (mut sum, mut seen) = (Decimal::ZERO, 0);
+    for line in shown["lines"].as_array().expect("lines") {
+        for cell in line["cells"].as_array().expect("cells") {
+            let rate = match cell["asset"].as_str().expect("text") {
+                "USDT" => Decimal::ONE,
+                "BTC" => middle("BTC/USDT"),
+                "ETH" => middle("ETH/USDT"),
+                "DOGE" => middle("DOGE/USDT"),
+                other => panic!("{other} has no market here"),
+            };
+            let is_it =
+                |value: &&Value| ["venue", "wallet", "asset"].iter().all(|key| value[key] == cell[key]);
+            let value =
+                worth["cells"].as_array().and_then(|cells| cells.iter().find(is_it)).expect("every cell");
+            assert_eq!(
+                decimal(&value["value"]),
+                (decimal(&cell["amounts"]["net"]) * rate).round_dp(8),
+                "{value}"
+            );
+            sum += decimal(&value["value"]);
+            seen += 1;
+        }
+    }
+    assert!(seen > 4 && decimal(&worth["balance"]) == sum, "{worth}");
+    // Nobody here trades against this one.
+    let shown = served.json("doex", &["account", "--json", "--in", "CHF"]);
+    assert_eq!((&shown["worth"]["complete"], &shown["worth"]["balance"]), (&false.into(), &"0".into()));
 }
 
 #[test]

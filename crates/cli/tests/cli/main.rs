@@ -5,6 +5,7 @@ mod child;
 mod gateway;
 mod ingest;
 mod operations;
+mod recordings;
 mod replay;
 mod secret;
 mod sign;

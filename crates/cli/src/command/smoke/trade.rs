@@ -7,7 +7,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use tokio::time::Instant;
 use venuekit_driver::Trading;
-use venuekit_driver::gateway::{Gateway, GatewayHandle, OrderWish};
+use venuekit_driver::gateway::{Gateway, GatewayHandle, OrderWish, Outcome};
 use venuekit_session::gate::{Arm, Caps, Notional};
 use venuekit_types::{Fixed, Instrument, Side, Symbol};
 use venuekit_venue::grid::{self, OffGrid, Toward};
@@ -23,6 +23,8 @@ use crate::exit::{Exit, Failure, OrExit};
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is tried.
 const RETRY: Duration = Duration::from_millis(200);
+/// The pause after which a budget is asked again.
+const PAUSE: Duration = Duration::from_secs(3);
 /// Prices that must be put on the grid, and sizes that must grow, before an order is given up.
 const FITS: usize = 8;
 
@@ -84,6 +86,10 @@ async fn order(desk: &GatewayHandle, wish: OrderWish) -> Result<String, Failure>
     }
     let placed = loop {
         match desk.place(wish.clone()).await {
+            // What was read before may have spent the key's budget: nothing was placed, and it comes back.
+            Ok(placed) if is_over_budget(&placed) && Instant::now() < until => {
+                tokio::time::sleep(PAUSE).await
+            }
             Ok(placed) => break placed,
             Err(why) if why.exit != Exit::Unhealthy as u8 || Instant::now() >= until => {
                 return Err(say(&why));
@@ -101,6 +107,12 @@ async fn order(desk: &GatewayHandle, wish: OrderWish) -> Result<String, Failure>
         Some("canceled") => Ok(format!("{symbol}: {} was placed, and cancelled", placed.client_order_id)),
         other => Err(say(&format_args!("the order is {} after its cancel", other.unwrap_or("untold")))),
     }
+}
+
+/// Whether an order came to nothing for a budget alone.
+fn is_over_budget(placed: &Outcome) -> bool {
+    let limited = placed.fault.as_ref().is_some_and(|fault| fault.exit == Exit::Limited as u8);
+    placed.outcome == "not_sent" || (placed.outcome == "rejected" && limited)
 }
 
 /// An order to buy the least that the venue takes, a tenth below the best bid.
