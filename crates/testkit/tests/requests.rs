@@ -35,6 +35,26 @@ fn a_jump_of_a_clock_costs_one_call_at_most_and_no_stamp_repeats() {
     }
 }
 
+/// Its windows are those of the clock, and each of its products has one of its own.
+#[test]
+fn a_flood_and_a_jump_cost_no_more_where_windows_follow_the_clock() {
+    for product in [venuekit_binance::SPOT, venuekit_binance::USDM] {
+        let flood = requests::flood(&common::binance(), product, 2, 2);
+        let p99 = flood.waits[flood.waits.len() * 99 / 100];
+        assert!(p99 <= Duration::from_millis(50), "SEED=2 {product}: a cancel waited {p99:?}");
+        assert!(
+            flood.used_permille >= 900,
+            "SEED=2 {product}: only {} of 1000 were used",
+            flood.used_permille
+        );
+        let turned = [429, 418].map(|status| flood.statuses.get(&status).copied().unwrap_or(0));
+        assert!(turned[0] <= 1 && turned[1] == 0, "SEED=2 {product}: {:?}", flood.statuses);
+        let jumps = requests::jumps(&common::binance(), product, 2, 6);
+        assert!((1..=jumps.events).contains(&jumps.refused), "SEED=2 {product}: {jumps:?}");
+        assert_eq!((jumps.failed, jumps.doubled), (0, 0), "SEED=2 {product}: {jumps:?}");
+    }
+}
+
 /// Collects how commands ended.
 #[derive(Default)]
 struct Ends(Vec<(u64, Done)>);
