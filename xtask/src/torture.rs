@@ -255,21 +255,27 @@ impl Torture {
 
     fn break_one(&mut self, inject: &str) -> Result<()> {
         let mut worker = self.worker(Some(inject))?;
-        let acknowledged = self.wait_for_rows(&mut worker)?;
+        let Lived { acknowledged, told } = self.wait_for_rows(&mut worker)?;
+        // One that outlived it has met it in its sink, and went on by itself.
+        if acknowledged > 0 && std::fs::read_to_string(self.folder.join("strace.log"))?.contains("INJECTED") {
+            ensure!(told, "the disk failed and /readyz did not say so: {}", worker.log());
+        }
         worker.end("-KILL")?;
         self.look(acknowledged)
     }
 
     /// Until a worker has stored something, or has ended.
-    fn wait_for_rows(&self, worker: &mut Process) -> Result<u64> {
+    fn wait_for_rows(&self, worker: &mut Process) -> Result<Lived> {
         let until = Instant::now() + PATIENCE;
+        let mut told = false;
         while Instant::now() < until {
             if worker.child.try_wait()?.is_some() {
-                return Ok(0);
+                return Ok(Lived { acknowledged: 0, told });
             }
+            told = told || get(self.health, "/readyz").is_ok_and(|answer| answer.contains("[-]sink failing"));
             match self.acknowledged() {
                 0..ROWS => thread::sleep(LOOK),
-                rows => return Ok(rows),
+                acknowledged => return Ok(Lived { acknowledged, told }),
             }
         }
         bail!("no rows are stored: {}", worker.log())
@@ -284,7 +290,7 @@ impl Torture {
             ensure!(worker.child.try_wait()?.is_none(), "the last worker ended: {}", worker.log());
             thread::sleep(LOOK);
         }
-        let acknowledged = self.wait_for_rows(&mut worker)?;
+        let Lived { acknowledged, .. } = self.wait_for_rows(&mut worker)?;
         let status = worker.end("-TERM")?;
         ensure!(status.code() == Some(143), "the last worker ended with {status}: {}", worker.log());
         self.look(acknowledged)
@@ -307,6 +313,14 @@ impl Torture {
         command.arg("ingest").arg("--config").arg(self.folder.join("venuekit.toml"));
         Process::start(&mut command, &self.folder.join("worker.log"))
     }
+}
+
+/// What a worker had done by the time it had lived enough.
+struct Lived {
+    /// Rows that it says it has stored; none where it ended before.
+    acknowledged: u64,
+    /// Whether `/readyz` said that the sink fails.
+    told: bool,
 }
 
 /// A process that is never left behind.
