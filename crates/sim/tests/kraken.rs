@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::kraken::{SpotBook, lively, number, quiet, roomy, truth};
 use common::{End, Rig, start};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use venuekit_sim::faults::{Command, Fault, Target};
 use venuekit_sim::{KrakenLimits, Rate, SimConfig};
@@ -162,24 +164,33 @@ fn a_level_that_is_pushed_out_is_not_deleted_and_comes_back() {
     let mut rig = Rig::with(lively());
     let conn = rig.spot_conn();
     rig.send("kraken", conn, &subscribe("book", &["BTC/USD"], r#","depth":10"#, 1));
-    let (mut untruncated, mut told_again) = (0, 0);
-    let mut known: std::collections::BTreeSet<String> = Default::default();
+    let (mut pushed_out, mut deleted, mut told_again) = (0, 0, 0);
+    let mut known: BTreeSet<Decimal> = BTreeSet::new();
     let mut book = SpotBook::default();
-    rig.pass(Duration::from_secs(20));
-    for frame in rig.take(conn).iter().filter(|frame| frame.starts_with(r#"{"channel":"book""#)) {
-        let value: Value = serde_json::from_str(frame).expect("JSON");
-        let bids = value["data"][0]["bids"].as_array().expect("levels").clone();
-        let before = book.bids.len();
-        book.apply(frame, 10, (1, 8));
-        let deleted = bids.iter().filter(|level| level["qty"] == 0.0).count();
-        let set = bids.len() - deleted;
-        untruncated += usize::from(before + set > 10 + deleted);
-        for level in &bids {
-            let price = level["price"].to_string();
-            told_again += usize::from(level["qty"] != 0.0 && !known.insert(price));
+    // No more than one message at a time, so that the present is what it tells of.
+    for _ in 0..4_000 {
+        rig.pass_ms(5);
+        for frame in rig.take(conn).iter().filter(|frame| frame.starts_with(r#"{"channel":"book""#)) {
+            let before: BTreeSet<Decimal> = book.bids.keys().copied().collect();
+            book.apply(frame, 10, (1, 8));
+            let now = rig.sim.venue("kraken").and_then(|venue| venue.book("BTC/USD")).expect("a market");
+            let stands =
+                |price: &Decimal| now.bids.iter().any(|level| Decimal::new(level.price.0, 1) == *price);
+            pushed_out +=
+                before.iter().filter(|price| !book.bids.contains_key(price) && stands(price)).count();
+            let value: Value = serde_json::from_str(frame).expect("JSON");
+            for level in value["data"][0]["bids"].as_array().expect("levels") {
+                let price = number(&level["price"].to_string());
+                if level["qty"] == 0.0 {
+                    assert!(!stands(&price), "SEED=1 {price} is deleted, and only out of reach");
+                    deleted += 1;
+                } else {
+                    told_again += usize::from(!before.contains(&price) && !known.insert(price));
+                }
+            }
         }
     }
-    assert!(untruncated > 20 && told_again > 20, "{untruncated} {told_again}");
+    assert!(pushed_out > 20 && deleted > 20 && told_again > 20, "{pushed_out} {deleted} {told_again}");
 }
 
 #[test]
@@ -198,7 +209,7 @@ fn the_instrument_channel_tells_assets_and_pairs() {
         assert_eq!((&pair["price_precision"], &pair["qty_precision"]), (&json!(places.0), &json!(places.1)));
         assert_eq!(pair["status"], "online");
         let increment = number(&pair["price_increment"].to_string());
-        assert_eq!(increment, rust_decimal::Decimal::new(1, places.0), "{symbol}");
+        assert_eq!(increment, Decimal::new(1, places.0), "{symbol}");
     }
 }
 
@@ -232,14 +243,14 @@ fn trades_tickers_and_candles_follow_the_market() {
     assert!(told.len() > 20);
     for (told, real) in told.iter().zip(expected) {
         assert_eq!(told["trade_id"], real.id);
-        assert_eq!(number(&told["price"].to_string()), rust_decimal::Decimal::new(real.price, 1));
-        assert_eq!(number(&told["qty"].to_string()), rust_decimal::Decimal::new(real.qty, 8));
+        assert_eq!(number(&told["price"].to_string()), Decimal::new(real.price, 1));
+        assert_eq!(number(&told["qty"].to_string()), Decimal::new(real.qty, 8));
         assert_eq!(told["side"], if real.aggressor == Side::Buy { "buy" } else { "sell" });
     }
     let tickers = frames.iter().filter(|frame| frame["channel"] == "ticker").count();
     let bursts = frames.iter().filter(|frame| frame["channel"] == "trade").count();
     assert_eq!(tickers, bursts, "one at each message of trades");
-    let begins: std::collections::BTreeSet<&str> = frames
+    let begins: BTreeSet<&str> = frames
         .iter()
         .filter(|frame| frame["channel"] == "ohlc")
         .filter_map(|frame| frame["data"][0]["interval_begin"].as_str())
@@ -470,7 +481,7 @@ fn futures_trades_tickers_and_heartbeats() {
     let ticker = of("ticker")[0];
     let market = &rig.sim.venue("kraken").expect("a venue").world().markets()[6];
     assert_eq!(ticker["next_funding_rate_time"], market.reference.next_ms);
-    assert_eq!(market.reference.next_ms % 3_600_000, 0, "funding is hourly");
+    assert_eq!(market.reference.next_ms, 1_700_002_800_000, "funding is hourly: at 23:00 after 22:13");
     let value = |name: &str| number(&ticker[name].to_string());
     let relative = value("relative_funding_rate");
     // What an inverse contract pays is in the base: so little that it is scientific on the wire.

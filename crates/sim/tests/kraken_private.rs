@@ -344,6 +344,11 @@ fn money_under_way_is_told_with_its_status() {
     let ledger = rig.spot("Ledgers", "type=deposit&asset=XXBT")["ledger"].clone();
     let row = ledger.as_object().expect("rows").values().next().expect("a row").clone();
     assert_eq!(row["refid"], deposits[0]["refid"]);
+    let moved = rig.spot("Ledgers", "type=transfer")["ledger"].clone();
+    let moved: Vec<&Value> = moved.as_object().expect("rows").values().map(|row| &row["amount"]).collect();
+    assert_eq!(moved.iter().map(|amount| decimal(amount)).collect::<Vec<_>>(), [Decimal::from(-1_000)]);
+    // One of each asset that it began with, and none that was needed since.
+    assert_eq!(rig.spot("Ledgers", "type=adjustment")["count"], 5);
     let page = rig.spot("DepositStatus", "cursor=true&limit=1");
     let cursor = page["next_cursor"].as_str().expect("more").to_string();
     let rest = rig.spot("DepositStatus", &format!("cursor={cursor}&limit=1"));
@@ -735,6 +740,13 @@ fn a_signed_challenge_opens_the_accounts_feeds() {
     let reasons: Vec<&Value> =
         frames.iter().filter(|f| f["feed"] == "open_orders").map(|f| &f["reason"]).collect();
     assert_eq!(reasons, ["new_placed_order_by_user", "full_fill"]);
+    let last = frames.iter().rfind(|frame| frame["feed"] == "open_orders").expect("an event");
+    let order = &last["order"];
+    assert_eq!(
+        (&order["qty"], &order["filled"]),
+        (&json!(0.0), &json!(0.001)),
+        "what is left, and what is not"
+    );
     let positions =
         frames.iter().find(|frame| frame["feed"] == "open_positions").expect("told after the fill");
     assert_eq!(positions["positions"][0]["balance"], 0.001);
