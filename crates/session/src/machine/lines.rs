@@ -1,9 +1,10 @@
 //! Connections: opening, login, heartbeat, planned rotation with overlap, and what a close means.
 
 use venuekit_book::{Cause, Gap};
+use venuekit_sign::Credentials;
 use venuekit_types::Now;
 use venuekit_venue::spec::{Login, Proof, Refusal, Renew};
-use venuekit_venue::{Fault, FaultKind, Retry, Say};
+use venuekit_venue::{Ask, Fault, FaultKind, Place, Retry, Say, Stamp};
 
 use super::{Out, Session, fresh_book};
 use crate::conn::{Conn, Key, Phase, Task, beat, client_ping};
@@ -162,10 +163,25 @@ impl Session {
         if self.say(id, say) {
             return;
         }
-        let text = "the secret cannot sign this venue's login: check its form, and that it was copied whole";
-        let fault = Fault::ours(FaultKind::Credentials, text);
-        self.stop_line(self.conns[&id].line, fault);
+        let (line, fault) = (self.conns[&id].line, self.why_unsigned(now, id, &credentials));
+        self.stop_line(line, fault);
         self.close(now, id, CloseReason::LoginTimeout);
+    }
+
+    /// What is wrong with a secret that made no login, in the words that a request would be refused with.
+    fn why_unsigned(&self, now: Now, id: ConnId, credentials: &Credentials) -> Fault {
+        let Conn { product, socket, .. } = self.conns[&id];
+        let place = Place { product, socket, catalog: &self.products[product].catalog };
+        let stamp = Stamp { at: self.clock.time(now), window: None, nonce: 0 };
+        let signed = self
+            .venue
+            .ask(place, &Ask::Permissions)
+            .map(|mut request| self.venue.sign(place, &mut request, credentials, stamp));
+        let text = "the secret cannot sign this venue's login: check its form, and that it was copied whole";
+        match signed {
+            Some(Err(fault)) => fault,
+            _ => Fault::ours(FaultKind::Credentials, text),
+        }
     }
 
     pub(super) fn on_logged_in(&mut self, now: Now, id: ConnId) {
