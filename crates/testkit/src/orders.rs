@@ -207,7 +207,9 @@ pub fn run(subject: &Subject, product: usize, seed: u64, intents: u64) -> Outcom
 impl Run<'_> {
     /// Waits until orders can be placed and every stream is live.
     fn settle(&mut self) {
-        let lived = self.rig.run_until(Duration::from_secs(60), &mut self.client, |rig| {
+        // Where lookups have to wait for a budget, what is less urgent waits behind them.
+        let within = Duration::from_secs(if self.client.limited { 180 } else { 60 });
+        let lived = self.rig.run_until(within, &mut self.client, |rig| {
             rig.session.streams().count() > 1
                 && rig.session.streams().all(|stream| stream.state == venuekit_book::State::Live)
         });
@@ -322,9 +324,9 @@ impl Run<'_> {
         self.rig.run_for(Duration::from_secs(12), &mut self.client);
         self.settle();
         // The demo account cancels by itself now and then: what it did just now is still on its way.
-        // After a refusal it answers again within a minute.
+        // After a refusal it answers again within a minute, and lookups may have to wait for each other.
         let under = |known: &Known| matches!(known, Known::Under | Known::Unknown(_));
-        for _ in 0..if self.client.limited { 360 } else { 20 } {
+        for _ in 0..if self.client.limited { 1_200 } else { 20 } {
             self.rig.run_for(Duration::from_millis(250), &mut self.client);
             if self.told() == self.open() && !self.client.known.values().any(under) {
                 break;

@@ -63,6 +63,11 @@ fn the_same_seed_gives_the_same_trace() {
 }
 
 #[test]
+fn no_order_of_kraken_spot_is_doubled_or_misjudged() {
+    check(&common::kraken(), venuekit_kraken::SPOT, 300..304, 20);
+}
+
+#[test]
 fn no_order_of_kraken_futures_is_doubled_or_misjudged() {
     check(&common::kraken(), venuekit_kraken::FUTURES, 400..404, 20);
 }

@@ -16,7 +16,7 @@ use crate::io::RequestId;
 
 /// The share of each budget that only the two urgent lanes may draw: one part in this many.
 const RESERVE: u32 = 20;
-/// What is left to them at least, where the budget has twice that: a few orders to look up.
+/// What polls leave to the others at least, where the budget has twice that: a few orders to look up.
 const RESERVE_MIN: u32 = 6;
 
 /// Whose window it is, where one budget has several.
@@ -96,10 +96,11 @@ impl Budgets {
         let draws: Vec<Draw> = self.draws(request, market).collect();
         for draw in draws {
             let (budget, spent) = &mut self.budgets[draw.budget];
-            let reserve = match (lane, budget.draws) {
-                (Lane::Must | Lane::Poll, Draws::Weight | Draws::Under(_)) => {
-                    budget.capacity.div_ceil(RESERVE).max(RESERVE_MIN.min(budget.capacity / 2))
-                }
+            let is_shared = matches!(budget.draws, Draws::Weight | Draws::Under(_));
+            let share = budget.capacity.div_ceil(RESERVE);
+            let reserve = match lane {
+                Lane::Must if is_shared => share,
+                Lane::Poll if is_shared => share.max(RESERVE_MIN.min(budget.capacity / 2)),
                 _ => 0,
             };
             let spent = spent.entry(draw.owner).or_default();

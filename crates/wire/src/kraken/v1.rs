@@ -42,6 +42,9 @@ impl<'a> Frame<'a> {
         let missing = |field| WireError::Missing { field };
         let pair = parse(parts.pop().ok_or(missing("pair"))?.get().as_bytes())?;
         let channel = parse(parts.pop().ok_or(missing("channel"))?.get().as_bytes())?;
+        if parts.is_empty() {
+            return Err(missing("channelID"));
+        }
         let payloads = parts.into_iter().skip(1).filter(|part| part.get() != "null").collect();
         Ok(Frame { payloads, channel, pair })
     }
