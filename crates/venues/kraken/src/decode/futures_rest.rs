@@ -18,10 +18,7 @@ use super::{book, futures as feeds};
 use crate::{fault, symbol};
 
 /// A list that an answer must hold.
-fn list<'a, T: Clone>(rows: &Option<Vec<T>>, name: &'static str) -> Result<Vec<T>, Fault>
-where
-    T: 'a,
-{
+fn list<T: Clone>(rows: &Option<Vec<T>>, name: &'static str) -> Result<Vec<T>, Fault> {
     rows.clone().ok_or_else(|| Fault::unreadable(format!("an answer without `{name}`")))
 }
 

@@ -22,8 +22,8 @@ pub(crate) fn recordings() -> Option<PathBuf> {
 /// Every file below a folder whose name ends so, sorted.
 pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("as recorded") {
+        let path = entry.expect("as recorded").path();
         if path.is_dir() {
             found.extend(files(&path, ending));
         } else if path.to_string_lossy().ends_with(ending) {

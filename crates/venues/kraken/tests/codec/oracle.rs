@@ -117,18 +117,19 @@ fn requests_are_those_of_another_library() {
     let mut equal = 0;
     for (venue, product) in [("kraken", SPOT), ("kraken-futures", FUTURES)] {
         let path = folder.join(venue).join(format!("ccxt-oracle/request_{venue}.json"));
-        let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let file: Value =
+            serde_json::from_str(&std::fs::read_to_string(path).expect("as recorded")).expect("as recorded");
         // Left out by the file itself; `cl_ord_id` is sent with every order of ours.
         let skipped: Vec<&str> = file["skipKeys"]
             .as_array()
-            .unwrap()
+            .expect("as recorded")
             .iter()
             .filter_map(Value::as_str)
             .chain(["cl_ord_id"])
             .collect();
-        for (method, cases) in file["methods"].as_object().unwrap() {
-            for case in cases.as_array().unwrap() {
-                let description = case["description"].as_str().unwrap();
+        for (method, cases) in file["methods"].as_object().expect("as recorded") {
+            for case in cases.as_array().expect("as recorded") {
+                let description = case["description"].as_str().expect("as recorded");
                 let at = format!("{venue} {method} {description}");
                 let ask = match ask_of(&desk, product, method, description) {
                     Ok(ask) => ask,
@@ -138,13 +139,13 @@ fn requests_are_those_of_another_library() {
                     }
                 };
                 let ours = desk.request(product, &ask, &who, 1_700_000_000_123);
-                let url = case["url"].as_str().unwrap();
-                let target = url.split_once("kraken.com").unwrap().1;
+                let url = case["url"].as_str().expect("as recorded");
+                let target = url.split_once("kraken.com").expect("as recorded").1;
                 let (path, query) = target.split_once('?').unwrap_or((target, ""));
                 let (our_path, our_query) = ours.target.split_once('?').unwrap_or((&ours.target, ""));
                 assert_eq!(
                     (ours.method.as_str(), our_path),
-                    (case["httpMethod"].as_str().unwrap(), path),
+                    (case["httpMethod"].as_str().expect("as recorded"), path),
                     "{at}"
                 );
                 let all = |query: &str, body: &str| {
@@ -154,10 +155,14 @@ fn requests_are_those_of_another_library() {
                     all
                 };
                 let theirs = all(query, case["output"].as_str().unwrap_or_default());
-                assert_eq!(all(our_query, std::str::from_utf8(&ours.body).unwrap()), theirs, "{at}");
+                assert_eq!(
+                    all(our_query, std::str::from_utf8(&ours.body).expect("as recorded")),
+                    theirs,
+                    "{at}"
+                );
                 assert_eq!(
                     ours.auth == Auth::Signed,
-                    !case["headers"].as_object().unwrap().is_empty(),
+                    !case["headers"].as_object().expect("as recorded").is_empty(),
                     "{at}"
                 );
                 equal += 1;
@@ -205,8 +210,9 @@ fn what_is_signed_is_what_the_vectors_say() {
     let (mut made, mut said) = (0, 0);
     for venue in ["kraken", "kraken-futures"] {
         let path = folder.join(venue).join("signing/vectors.json");
-        let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        for vector in file["vectors"].as_array().unwrap() {
+        let file: Value =
+            serde_json::from_str(&std::fs::read_to_string(path).expect("as recorded")).expect("as recorded");
+        for vector in file["vectors"].as_array().expect("as recorded") {
             let field = |name: &str| vector[name].as_str().unwrap_or_default();
             let Ok((product, ask)) = vector_ask(&desk, field("id")) else {
                 said += 1;
@@ -217,7 +223,12 @@ fn what_is_signed_is_what_the_vectors_say() {
             let request = desk.request(product, &ask, &who, nonce);
             let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
             let signed = if request.body.is_empty() { query.as_bytes() } else { &request.body };
-            assert_eq!(std::str::from_utf8(signed).unwrap(), field("payload"), "{}", field("id"));
+            assert_eq!(
+                std::str::from_utf8(signed).expect("as recorded"),
+                field("payload"),
+                "{}",
+                field("id")
+            );
             assert!(path.ends_with(field("path")), "{path} {}", field("path"));
             // The futures vectors have no nonce, ours always has one: their text is compared, not their signature.
             let header =
@@ -248,7 +259,7 @@ fn a_new_order_says_until_when_it_may_be_taken() {
         let window = Some(core::time::Duration::from_secs(2));
         let stamp = Stamp { at: UnixNanos::from_millis(1_700_000_000_000), window, nonce: 7 };
         desk.venue.sign(place, &mut request, &who, stamp).expect("the secret is base64");
-        let body = params(std::str::from_utf8(&request.body).unwrap());
+        let body = params(std::str::from_utf8(&request.body).expect("as recorded"));
         assert_eq!(body[param], "2023-11-14T22%3A13%3A22.000Z");
         if product == SPOT {
             let told =

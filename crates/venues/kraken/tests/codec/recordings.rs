@@ -14,12 +14,12 @@ use venuekit_session::{Replay, Report, Session, Survey};
 use crate::common::{files, recordings};
 
 fn lines(path: &Path) -> Vec<String> {
-    let file = std::fs::File::open(path).unwrap();
-    BufReader::new(GzDecoder::new(file)).lines().collect::<Result<_, _>>().unwrap()
+    let file = std::fs::File::open(path).expect("as recorded");
+    BufReader::new(GzDecoder::new(file)).lines().collect::<Result<_, _>>().expect("as recorded")
 }
 
 fn json(path: &Path) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    serde_json::from_str(&std::fs::read_to_string(path).expect("as recorded")).expect("as recorded")
 }
 
 fn replay(product: &str, lines: &[String]) -> Report {
@@ -39,7 +39,7 @@ fn compare(name: &str, expected: &Value, report: &Report) {
     let usual = |name: &str| name.replace("XBT/", "BTC/").replace("/XBT", "/BTC");
     let books: BTreeMap<&str, _> =
         report.books.values().map(|book| (book.venue_symbol.as_str(), book)).collect();
-    let known = expected["books"].as_object().unwrap();
+    let known = expected["books"].as_object().expect("as recorded");
     assert_eq!(books.len(), known.len(), "{name}: {:?}", books.keys());
     for (symbol, book) in known {
         let at = format!("{name} {symbol}");
@@ -53,7 +53,7 @@ fn compare(name: &str, expected: &Value, report: &Report) {
         }
         assert_eq!(ours.bid_levels as u64, count("bid_levels"), "{at}");
         assert_eq!(ours.ask_levels as u64, count("ask_levels"), "{at}");
-        assert_eq!(ours.sha256, book["final_book_sha256"].as_str().unwrap(), "{at}");
+        assert_eq!(ours.sha256, book["final_book_sha256"].as_str().expect("as recorded"), "{at}");
         for (key, top) in [("final_top10_bids", &ours.top_bids), ("final_top10_asks", &ours.top_asks)] {
             let top: Vec<Value> = top.iter().map(|(price, qty)| serde_json::json!([price, qty])).collect();
             assert_eq!(&Value::Array(top), &book[key], "{at} {key}");
@@ -63,9 +63,9 @@ fn compare(name: &str, expected: &Value, report: &Report) {
         let at = format!("{name} trades of {symbol}");
         let mut all = report.trades.values();
         let ours = all.find(|ours| [symbol, &usual(symbol)].contains(&&ours.venue_symbol)).expect(&at);
-        assert_eq!(ours.count, trades["count"].as_u64().unwrap(), "{at}");
-        assert_eq!(ours.qty_sum, trades["sum_qty"].as_str().unwrap(), "{at}");
-        assert_eq!(ours.notional_sum, trades["sum_notional"].as_str().unwrap(), "{at}");
+        assert_eq!(ours.count, trades["count"].as_u64().expect("as recorded"), "{at}");
+        assert_eq!(ours.qty_sum, trades["sum_qty"].as_str().expect("as recorded"), "{at}");
+        assert_eq!(ours.notional_sum, trades["sum_notional"].as_str().expect("as recorded"), "{at}");
     }
 }
 
@@ -75,7 +75,8 @@ fn check(venue: &str, product: &str, at_least: usize) {
     assert!(expected.len() >= at_least, "{expected:?}");
     for path in expected {
         let expected = json(&path);
-        let tape = path.parent().unwrap().join(expected["recording"].as_str().unwrap());
+        let tape =
+            path.parent().expect("as recorded").join(expected["recording"].as_str().expect("as recorded"));
         let report = replay(product, &lines(&tape));
         compare(&path.display().to_string(), &expected, &report);
         assert_eq!(report.decode_errors, unknown_frames(&expected), "{}", path.display());
@@ -103,14 +104,14 @@ fn every_session_of_futures_matches_to_the_last_digit() {
 /// Applies one fault to the rows of a tape.
 fn spoil(lines: &[String], fault: &Value) -> Vec<String> {
     let mut lines = lines.to_vec();
-    let row = |key: &str| fault[key].as_u64().unwrap() as usize;
+    let row = |key: &str| fault[key].as_u64().expect("as recorded") as usize;
     let at = row("row");
-    match fault["op"].as_str().unwrap() {
+    match fault["op"].as_str().expect("as recorded") {
         "drop" => drop(lines.remove(at)),
         "duplicate" => lines.insert(at, lines[at].clone()),
         "swap" => lines.swap(at, row("row2")),
         "corrupt_qty" => {
-            let quoted = |key: &str| fault[key].as_str().unwrap().replace('"', "\\\"");
+            let quoted = |key: &str| fault[key].as_str().expect("as recorded").replace('"', "\\\"");
             assert!(lines[at].contains(&quoted("from")));
             lines[at] = lines[at].replacen(&quoted("from"), &quoted("to"), 1);
         }
@@ -126,8 +127,10 @@ fn every_fault_is_noticed_at_its_update_and_nowhere_else() {
     assert!(!files.is_empty());
     for path in files {
         let file = json(&path);
-        let clean = lines(&path.parent().unwrap().join(file["recording"].as_str().unwrap()));
-        let faults = file["faults"].as_array().unwrap();
+        let clean = lines(
+            &path.parent().expect("as recorded").join(file["recording"].as_str().expect("as recorded")),
+        );
+        let faults = file["faults"].as_array().expect("as recorded");
         assert!(!faults.is_empty());
         for fault in faults {
             let report = replay("spot", &spoil(&clean, &fault["fault"]));

@@ -181,7 +181,7 @@ fn every_message_decodes_or_is_out_of_scope() {
     let mut bench = Bench::new();
     for (venue, product) in [("kraken", SPOT), ("kraken-futures", FUTURES)] {
         for path in files(&folder.join(venue), "") {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let name = path.file_name().expect("as recorded").to_string_lossy().into_owned();
             let of_source = |part: &str| path.to_string_lossy().contains(part);
             if name == "SOURCE.txt"
                 || of_source("signing")
@@ -194,7 +194,7 @@ fn every_message_decodes_or_is_out_of_scope() {
                 gzipped(&mut bench, product, &path);
                 continue;
             }
-            let text = std::fs::read_to_string(&path).unwrap();
+            let text = std::fs::read_to_string(&path).expect("as recorded");
             let text = text.trim_start_matches('\u{feff}');
             if name.ends_with(".jsonl") {
                 text.lines().for_each(|line| row(&mut bench, product, line, &name));
@@ -211,7 +211,7 @@ fn every_message_decodes_or_is_out_of_scope() {
 
 /// One row of a list of messages, in the wrapping of its project.
 fn row(bench: &mut Bench, product: usize, line: &str, name: &str) {
-    let json: Value = serde_json::from_str(line).unwrap();
+    let json: Value = serde_json::from_str(line).expect("as recorded");
     let text = match (&json["json"], &json["message"]) {
         (Value::String(text), _) => text.clone(),
         (_, Value::Null) => line.to_owned(),
@@ -245,13 +245,13 @@ fn conversation(bench: &mut Bench, product: usize, text: &str, name: &str) {
     }
     // The file of the documents repeats the conversation for each depth.
     for message in serde_json::Deserializer::from_str(&pushed).into_iter::<Value>() {
-        bench.frame(product, &message.unwrap().to_string(), name);
+        bench.frame(product, &message.expect("as recorded").to_string(), name);
     }
 }
 
 fn gzipped(bench: &mut Bench, product: usize, path: &Path) {
-    let file = std::fs::File::open(path).unwrap();
-    let text = std::io::read_to_string(flate2::read::GzDecoder::new(file)).unwrap();
+    let file = std::fs::File::open(path).expect("as recorded");
+    let text = std::io::read_to_string(flate2::read::GzDecoder::new(file)).expect("as recorded");
     bench.frame(product, &text, "instrument");
     assert_eq!(bench.out.instruments.len(), 683);
 }
@@ -268,8 +268,11 @@ fn file(bench: &mut Bench, product: usize, text: &str, name: &str) {
     if name.starts_with("GetOrder") && !name.contains("Book") {
         let ask = named_order(body).expect(name);
         let place = Place { product, socket: 0, catalog: &bench.catalogs[product] };
-        let market =
-            if body.contains("SUIUSD") { place.catalog.find("SUIUSD").unwrap().0 } else { MarketId(0) };
+        let market = if body.contains("SUIUSD") {
+            place.catalog.find("SUIUSD").expect("as recorded").0
+        } else {
+            MarketId(0)
+        };
         let Ask::Order { order, .. } = ask else { unreachable!("an order was asked for") };
         let rows = bench.answer(product, &Ask::Order { market, order }, body, name).expect(name);
         assert_eq!(rows.len(), 1, "{name}");
