@@ -6,6 +6,7 @@ mod common;
 #[path = "../../store/tests/common/server.rs"]
 mod server;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -160,6 +161,7 @@ async fn a_lost_spool_goes_on_where_the_server_is() {
     let rest = "[health]\nlisten = \"127.0.0.1:0\"\n[sink]\nkind = \"postgres\"\npath = \"v.db\"\n";
     let text = format!("[venues.duedex]\n{hosts}{rest}");
     let mut seen = 0;
+    let mut generations = BTreeSet::new();
     for _ in 0..3 {
         let scratch = tempfile::tempdir().expect("a scratch directory");
         let config = Config::from_toml(&text, "v.toml", scratch.path()).expect("valid");
@@ -171,13 +173,23 @@ async fn a_lost_spool_goes_on_where_the_server_is() {
         assert!(taken > seen, "the server takes the rows of each spool");
         seen = taken;
         let stored = stored(&scratch.path().join("v.db"));
-        let server: std::collections::BTreeSet<String> = self::taken(&server).into_iter().collect();
+        let own: BTreeSet<String> =
+            stored.iter().filter(|row| !is_trade(row)).map(|row| generation(row)).collect();
+        let twice: Vec<&String> = own.intersection(&generations).collect();
+        assert!(own.len() >= 4 && twice.is_empty(), "generations that an earlier spool gave: {twice:?}");
+        generations.extend(own);
+        let server: BTreeSet<String> = self::taken(&server).into_iter().collect();
         let missing: Vec<&String> =
             stored.iter().filter(|row| !is_trade(row) && !server.contains(*row)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
     let unlistened = server.sql("SELECT count(*) FROM gap WHERE cause = 'not_running' AND channel = 'book'");
     assert_eq!(unlistened, ["8"], "two starts found four books");
+}
+
+/// Venue, symbol and epoch of a book's row.
+fn generation(row: &str) -> String {
+    row.splitn(4, '|').take(3).collect::<Vec<_>>().join("|")
 }
 
 /// A trade may arrive with each run; only the first arrival is kept.
