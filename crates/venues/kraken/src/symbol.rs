@@ -246,4 +246,30 @@ mod tests {
             assert_eq!(symbol(none), None, "{none}");
         }
     }
+
+    #[test]
+    fn a_pair_has_the_precision_of_its_text_and_every_name() {
+        let terms = r#"{"altname":"XBTUSD","wsname":"XBT/USD","pair_decimals":1,"lot_decimals":8,"tick_size":"0.1",
+            "ordermin":"0.00005","costmin":"0.5","status":"online","fees":[[0,0.4]],"fees_maker":[[0,0.25]]}"#;
+        let terms: spot::AssetPair<'_> = venuekit_wire::parse(terms.as_bytes()).expect("terms");
+        let pair = pair("XXBTZUSD", &terms).expect("readable").expect("a pair");
+        assert_eq!((pair.venue_symbol.as_str(), pair.symbol.as_str()), ("BTC/USD", "BTC/USD"));
+        assert_eq!(pair.aliases, ["XXBTZUSD", "XBTUSD", "XBT/USD"]);
+        assert_eq!((pair.price_scale.digits(), pair.qty_scale.digits()), (1, 8));
+        assert_eq!((pair.tick, pair.step, pair.min_qty), (Price(1), Qty(1), Some(Qty(5_000))));
+        let told =
+            [pair.min_notional, pair.taker_fee, pair.maker_fee].map(|fixed| fixed.map(|f| f.to_string()));
+        assert_eq!(told.each_ref().map(Option::as_deref), [Some("0.5"), Some("0.004"), Some("0.0025")]);
+    }
+
+    #[test]
+    fn a_product_may_step_by_tens_and_tick_by_an_exponent() {
+        let terms = r#"{"symbol":"PF_PEPEUSD","type":"flexible_futures","tickSize":1e-10,"contractSize":1,
+            "tradeable":true,"contractValueTradePrecision":-3,"base":"PEPE","quote":"USD"}"#;
+        let terms: futures::Instrument<'_> = venuekit_wire::parse(terms.as_bytes()).expect("terms");
+        let pepe = product(&terms).expect("readable").expect("a product");
+        assert_eq!((pepe.price_scale.digits(), pepe.tick), (10, Price(1)));
+        assert_eq!((pepe.qty_scale.digits(), pepe.step), (0, Qty(1_000)));
+        assert_eq!((pepe.symbol.as_str(), pepe.inverse, pepe.kind), ("PEPE/USD:USD", false, Kind::Perpetual));
+    }
 }

@@ -38,6 +38,8 @@ fn spot_asks_for_one_channel_at_a_time() {
             r#"{"method":"subscribe","params":{"channel":"book","depth":1000,"symbol":["BTC/USD","ETH/USD"]},"req_id":7}"#
         )
     );
+    // What is asked for is what is kept: levels beyond it are never deleted by a message.
+    assert_eq!(venue.specs()[SPOT].books[0].trim, Some(1_000));
     let bars = [Topic::of(Channel::Candles(Interval::M1), btc)];
     assert_eq!(
         said(SPOT, Say::Unsubscribe { id: 8, topics: &bars, pass: None }).as_deref(),
