@@ -68,6 +68,13 @@ fn main() -> ExitCode {
     };
     let mut clean = true;
     let subjects = if args.what == "crowd" { common::crowds() } else { common::subjects() };
+    if let Some(venue) = &args.venue
+        && subjects.iter().all(|(name, _)| name != venue)
+    {
+        let names: Vec<&str> = subjects.iter().map(|(name, _)| *name).collect();
+        eprintln!("{venue}: --what {} knows {}", args.what, names.join(", "));
+        return ExitCode::from(2);
+    }
     for (name, subject) in subjects {
         if args.venue.as_deref().is_some_and(|venue| venue != name) {
             continue;

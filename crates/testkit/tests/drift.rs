@@ -159,7 +159,9 @@ fn a_level_that_is_wrong_is_found_within_a_turn_and_healed() {
 #[test]
 fn hours_in_peace_raise_no_alarm() {
     let hours = std::env::var("VENUEKIT_HOURS").map_or(2, |hours| hours.parse().expect("a number"));
-    for (name, subject) in common::subjects() {
+    // A book without numbers is at no number that it could be compared at.
+    let numbered = common::subjects().into_iter().filter(|(name, _)| *name != "kraken");
+    for (name, subject) in numbered {
         for (rate, span) in [(1, hours * 3_600), (60, hours * 300)] {
             let mut rig = rig(&subject, Arc::clone(&subject.venue), 3, rate, Duration::from_secs(60));
             let mut told = Told::default();

@@ -1,4 +1,4 @@
-//! The two venues of this workspace as subjects of a run.
+//! The venues of this workspace as subjects of a run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use venuekit_testkit::scenario::{SimSeed, Subject};
 /// Every subject, by venue.
 #[allow(dead_code, reason = "not every test runs every subject")]
 pub(crate) fn subjects() -> Vec<(&'static str, Subject)> {
-    vec![("binance", binance()), ("doex", doex()), ("duedex", duedex())]
+    vec![("doex", doex()), ("duedex", duedex()), ("binance", binance()), ("kraken", kraken())]
 }
 
 /// The same with two hundred markets a venue.
