@@ -280,7 +280,8 @@ fn readiness_names_a_stalled_stream_in_time() {
             waited += Duration::from_millis(100);
         }
         let named = line(&bench);
-        let in_time = deadline - Duration::from_secs(1)..=deadline + Duration::from_secs(1);
+        // One that spoke more often than its table says is found out sooner, but not before ten seconds.
+        let in_time = Duration::from_secs(9)..=deadline + Duration::from_secs(1);
         assert!(in_time.contains(&waited), "{venue}: {named:?} after {waited:?}, deadline {deadline:?}");
         assert!(named.text.contains(": silent"), "{named:?}");
         let others = bench.all.checks(bench.rig.now());
