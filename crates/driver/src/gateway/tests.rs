@@ -282,8 +282,9 @@ async fn a_sweep_outlasts_cancels_that_are_refused_lost_and_late() {
     for server in &world.servers {
         let counts = server.remote().with(|venue, _| venue.fault_log().counts().clone()).await;
         let counts = counts.expect("it is served");
+        // A venue that cancels everything at once gets fewer requests to spoil.
         assert!(
-            counts.contains_key("reject") && counts.len() >= 3,
+            counts.contains_key("reject") && counts.len() >= 2,
             "what was to go wrong did not: {counts:?}"
         );
     }

@@ -14,7 +14,7 @@ use super::Session;
 use crate::event::{Event, TradeEvent};
 use crate::io::{ConnId, StreamId, Timer};
 use crate::private::State as PrivateState;
-use crate::stream::{Probe, Start, Sub, Which};
+use crate::stream::{Feed, Probe, Start, Sub, Which};
 use crate::trades::Seen;
 
 /// How soon a state is asked for after an event that told no more than that it changed: what follows at once is told
@@ -154,7 +154,7 @@ impl Session {
             let live = first && feed.book.snapshot(now, 0, &update) == Outcome::Applied;
             self.tell_rows(now, id, data, rows, buf);
             if live && which == Which::Primary {
-                self.went_live(now, id);
+                self.went_live_unless_broken(now, id);
             }
             return;
         }
@@ -206,7 +206,14 @@ impl Session {
                 self.tell_held(now, id, &frame);
             }
         }
-        self.went_live(now, id);
+        self.went_live_unless_broken(now, id);
+    }
+
+    /// After the rows of a first state: one that could not be understood broke it again, and that is being healed.
+    pub(super) fn went_live_unless_broken(&mut self, now: Now, id: StreamId) {
+        if self.stream(id).primary.as_ref().is_some_and(Feed::is_live) {
+            self.went_live(now, id);
+        }
     }
 
     /// Reads a held frame again and tells its rows.

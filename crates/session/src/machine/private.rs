@@ -309,9 +309,7 @@ impl Session {
         for (_, frame) in feed.take_early() {
             self.tell_held(now, id, &frame);
         }
-        if self.stream(id).primary.as_ref().is_some_and(|feed| feed.is_live()) {
-            self.went_live(now, id);
-        }
+        self.went_live_unless_broken(now, id);
     }
 
     /// The state of a live stream is held against the venue's. Whoever keeps it sees the difference.

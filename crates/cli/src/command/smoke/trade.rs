@@ -11,7 +11,7 @@ use venuekit_driver::gateway::{Gateway, GatewayHandle, OrderWish, Outcome};
 use venuekit_session::gate::{Arm, Caps, Notional};
 use venuekit_types::{Fixed, Instrument, Side, Symbol};
 use venuekit_venue::grid::{self, OffGrid, Toward};
-use venuekit_venue::spec::OrderSpec;
+use venuekit_venue::spec::{Draws, OrderSpec};
 use venuekit_venue::{MarketId, NewOrder, OrderRef, OrderType, TimeInForce};
 
 use super::super::checks::Line;
@@ -21,6 +21,10 @@ use crate::exit::{Exit, Failure, OrExit};
 
 /// How long arming and the first live book may take.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// A budget that one look at an account can use up.
+const SMALL_BUDGET: u32 = 60;
+/// How long the cancel, and the look at what became of it, may take.
+const CANCEL_WITHIN: Duration = Duration::from_secs(90);
 /// How often it is tried.
 const RETRY: Duration = Duration::from_millis(200);
 /// The pause after which a budget is asked again.
@@ -53,6 +57,10 @@ async fn round(
     let rules = rules.ok_or_else(|| Failure::say(Exit::Usage, "this venue takes no orders"))?;
     let wish = fit(bid, terms, rules).or_exit(Exit::Rejected)?;
     let wish = OrderWish { venue: reader.id.to_owned(), symbol: terms.symbol.to_string(), ..wish };
+    // The gateway does not know what was read before it began: a small budget comes back first.
+    let budgets = target.venue.specs().iter().flat_map(|spec| &spec.budgets);
+    let small = budgets.filter(|budget| budget.draws == Draws::Weight && budget.capacity < SMALL_BUDGET);
+    tokio::time::sleep(small.map(|budget| budget.window.span()).max().unwrap_or_default()).await;
     let folder = tempfile::tempdir().or_exit(Exit::Unexpected)?;
     let dir = folder.path().join("gateway");
     let mut setup = gateway::setup([target], readers.tls(), dir, &reader.environment, seed, None)?;
@@ -101,8 +109,22 @@ async fn order(desk: &GatewayHandle, wish: OrderWish) -> Result<String, Failure>
         return Err(say(&format_args!("{}: {}", placed.outcome, fault.text)));
     }
     let id = OrderRef::Client(placed.client_order_id.clone());
-    Trading::cancel(desk, &venue, &symbol, id.clone()).await.map_err(|why| say(&why))?;
-    let after = Trading::order(desk, &venue, &symbol, id).await.map_err(|why| say(&why))?;
+    // The order is there: its cancel is tried again for as long as its turn may take at a venue with a small budget.
+    let until = Instant::now() + CANCEL_WITHIN;
+    while let Err(why) = Trading::cancel(desk, &venue, &symbol, id.clone()).await {
+        if Instant::now() >= until {
+            let ours = &placed.client_order_id;
+            return Err(say(&format_args!("{why}; order {ours} may be open: cancel it at the venue")));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let after = loop {
+        match Trading::order(desk, &venue, &symbol, id.clone()).await {
+            Ok(after) => break after,
+            Err(why) if Instant::now() >= until => return Err(say(&why)),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    };
     match after.status.as_deref() {
         Some("canceled") => Ok(format!("{symbol}: {} was placed, and cancelled", placed.client_order_id)),
         other => Err(say(&format_args!("the order is {} after its cancel", other.unwrap_or("untold")))),
