@@ -207,10 +207,12 @@ fn a_reader_leaves_the_sink_its_locks() {
     let path = dir.path().join("t.db");
     let sink = open(&path).expect("opens");
     let inode = fs::metadata(&path).expect("exists").ino();
-    let locks = || {
+    // The list is read while others lock and unlock, and may leave an entry out; it never makes one up.
+    let look = |_| {
         let held = fs::read_to_string("/proc/locks").expect("the kernel lists locks");
         held.lines().filter(|line| line.contains(&format!(":{inode} "))).count()
     };
+    let locks = || (0..20).map(look).max().unwrap_or_default();
     let held = locks();
     assert_ne!(held, 0, "a sink at rest holds a lock");
     drop(Reader::open(&path).expect("opens"));
