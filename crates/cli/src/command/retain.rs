@@ -21,7 +21,7 @@ A worker does the same by itself, a little every minute; this does all of it at 
 server has not taken yet stay. A line for each table and venue: rows, and when the first and the last of them arrived.
 Exit codes: 4 for a config without [retain] or a database that cannot be used, 8 for one that is damaged.")]
 pub(crate) struct Args {
-    /// The config, whose [retain] says how long rows are kept.
+    /// The config, whose `[retain]` says how long rows are kept.
     #[arg(long, value_name = "FILE", env = "VENUEKIT_CONFIG")]
     config: PathBuf,
     /// The database, where it is not the config's.
