@@ -22,6 +22,7 @@ pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Data as it is written, line by line.
 pub(crate) struct Lines {
+    /// Without a bound: a test reads every line, and a worker of seconds writes some hundreds.
     lines: mpsc::UnboundedSender<String>,
     part: Vec<u8>,
 }
