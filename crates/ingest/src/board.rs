@@ -19,6 +19,8 @@ use crate::relay::RelayBoard;
 /// One venue's part.
 pub(crate) struct VenueBoard {
     pub(crate) venue: Arc<str>,
+    /// The part of the venue's markets, where several workers share them.
+    pub(crate) shard: Option<ShardBoard>,
     /// What becomes of its tape, when one is recorded.
     pub(crate) tape: OnceLock<TapeStatus>,
     state: Mutex<VenueState>,
@@ -29,6 +31,10 @@ pub(crate) struct VenueBoard {
 pub(crate) struct VenueState {
     pub(crate) streams: Vec<StreamLine>,
     pub(crate) tally: Tally,
+    /// What its earlier sessions told, where it had several.
+    pub(crate) past: Tally,
+    /// Every product that is followed has listed its instruments.
+    pub(crate) is_listed: bool,
     /// Open connections.
     pub(crate) connections: u64,
     /// The latest fault, while nothing is followed yet.
@@ -95,11 +101,71 @@ impl Tally {
 
 impl VenueBoard {
     pub(crate) fn new(venue: &str) -> VenueBoard {
-        VenueBoard { venue: venue.into(), tape: OnceLock::new(), state: Mutex::default() }
+        VenueBoard { venue: venue.into(), shard: None, tape: OnceLock::new(), state: Mutex::default() }
+    }
+
+    /// The part of a venue's markets that bears this name.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_shard(venue: &str, name: &str) -> VenueBoard {
+        let shard = ShardBoard { name: name.into(), state: Mutex::default() };
+        VenueBoard { shard: Some(shard), ..VenueBoard::new(venue) }
+    }
+
+    /// A session is over, and another one may follow.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn end_session(&self) {
+        let mut state = self.lock();
+        let VenueState { mut past, tally, .. } = std::mem::take(&mut *state);
+        past.add(&tally);
+        state.past = past;
     }
 
     /// The state, to publish into or to copy from.
     pub(crate) fn lock(&self) -> MutexGuard<'_, VenueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A shard's part: who has it, and what this member does about it.
+pub(crate) struct ShardBoard {
+    pub(crate) name: Arc<str>,
+    state: Mutex<ShardState>,
+}
+
+/// What a member last said of a shard.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ShardState {
+    pub(crate) role: Role,
+    /// Nothing where nobody holds it.
+    pub(crate) owner: Option<Arc<str>>,
+    pub(crate) fence: i64,
+}
+
+/// What a member does about a shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "without a server nothing is shared"))]
+pub(crate) enum Role {
+    #[default]
+    Idle,
+    Warming,
+    Held,
+    Ending,
+}
+
+impl Role {
+    /// The word for `/readyz`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Role::Idle => "idle",
+            Role::Warming => "warming",
+            Role::Held => "held",
+            Role::Ending => "ending",
+        }
+    }
+}
+
+impl ShardBoard {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ShardState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,6 +187,8 @@ pub(crate) struct SinkState {
     pub(crate) rows: [Counts; Table::ALL.len()],
     pub(crate) conflicts: u64,
     pub(crate) commits: u64,
+    /// Chunks that are stored, of all that were put into the queue.
+    pub(crate) chunks: u64,
     /// From arrival to durable, of all rows.
     pub(crate) lag: Lag,
     /// The same since the status line last looked.
@@ -200,6 +268,13 @@ impl Board {
         }
     }
 
+    /// Of a member of a cluster: one board a shard.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_shards<'a>(shards: impl IntoIterator<Item = (&'a str, &'a str)>) -> Board {
+        let boards = shards.into_iter().map(|(venue, shard)| Arc::new(VenueBoard::of_shard(venue, shard)));
+        Board { venues: boards.collect(), ..Board::new([]) }
+    }
+
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -220,7 +295,9 @@ impl Board {
     pub(crate) fn tally(&self) -> Tally {
         let mut sum = Tally::default();
         for venue in &self.venues {
-            sum.add(&venue.lock().tally);
+            let state = venue.lock();
+            sum.add(&state.past);
+            sum.add(&state.tally);
         }
         sum
     }

@@ -130,6 +130,23 @@ pub enum IngestError {
     /// A session cannot be run.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A member of a cluster would follow markets that the others cannot see.
+    #[error(
+        "{venue} is simulated inside this process, where no other member sees it; give it an environment or hosts"
+    )]
+    NotShared {
+        /// The venue.
+        venue: String,
+    },
+    /// A cluster's sessions come and go, and one tape cannot hold them.
+    #[error("a member of a cluster records no tape; leave [tape] and --tape out")]
+    NoTape,
+    /// Another process has taken this member's name.
+    #[error("another process runs as the member {member:?}; give each member a name of its own")]
+    Usurped {
+        /// The name.
+        member: String,
+    },
     /// A part of the run has died, which is our mistake.
     #[error("{part} died; the log says why, please report it")]
     Died {
@@ -168,6 +185,9 @@ impl IngestError {
             | IngestError::NotSimulated { .. }
             | IngestError::Open(_)
             | IngestError::Health { .. }
+            | IngestError::NotShared { .. }
+            | IngestError::NoTape
+            | IngestError::Usurped { .. }
             | IngestError::Tape { .. }
             | IngestError::Tls(TlsError::NoCertificate | TlsError::Pem(_) | TlsError::Authority(_)) => {
                 Exit::Config

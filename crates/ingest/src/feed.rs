@@ -6,6 +6,7 @@
 //!
 //! It runs on the network's thread: it never blocks, and it formats nothing that comes often.
 
+mod shared;
 mod shed;
 mod tell;
 
@@ -31,6 +32,7 @@ use crate::metrics::{VenueMetrics, channel_index};
 use crate::queue::{Chunk, Item, Queue, Reservation};
 use crate::rows;
 use crate::sample::Sampler;
+use crate::tenure::Tenure;
 
 /// How often the board and the metrics are brought up to date, at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -63,6 +65,8 @@ pub(crate) struct FeedParts {
     pub(crate) notices: mpsc::Sender<Notice>,
     /// Where an earlier run left off.
     pub(crate) resume: Resume,
+    /// What it shares its markets by, where it is one of many.
+    pub(crate) tenure: Option<Tenure>,
     /// For naming the key, and for keeping it out of what the venue says.
     pub(crate) credentials: Option<Credentials>,
 }
@@ -78,7 +82,13 @@ pub(crate) struct Feed {
     unannounced: Vec<StreamId>,
     unknown: Vec<(String, Vec<Symbol>)>,
     tally: Tally,
+    /// What of it the metrics have.
+    counted: Tally,
     connections: u64,
+    /// Under which lease rows leave.
+    fence: Option<u64>,
+    /// Rows were given up before there was a lease.
+    overfull: bool,
     fault: Option<Arc<str>>,
     credentials_fault: Option<Arc<str>>,
     /// Streams that wait for room.
@@ -113,6 +123,8 @@ struct Stream {
     scales: (Scale, Scale),
     /// The gap that was written and has not healed.
     open: Option<Gap>,
+    /// When it began.
+    since: UnixNanos,
     /// Gaps of an earlier run.
     earlier: Vec<Gap>,
     /// When it was last found silent.
@@ -148,7 +160,10 @@ impl Feed {
             unannounced: Vec::new(),
             unknown: Vec::new(),
             tally: Tally::default(),
+            counted: Tally::default(),
             connections: 0,
+            fence: None,
+            overfull: false,
             fault: None,
             credentials_fault: None,
             shed: 0,
@@ -162,6 +177,10 @@ impl Feed {
     /// The session has ended: what is left goes out, whether there is room or not.
     pub(crate) fn finish(&mut self, now: Now, session: &Session) {
         self.round(now, session);
+        // Without a lease nothing of it was ever stored.
+        if !self.may_leave(now, session) {
+            self.items.clear();
+        }
         for at in 0..self.streams.len() {
             if let Keep::Shed(gap) = &self.streams[at].keep {
                 let row = Row::Gap(gap.clone());
@@ -170,6 +189,7 @@ impl Feed {
         }
         let chunk = self.chunk(now);
         self.parts.queue.force(chunk);
+        self.connections = 0;
         self.publish(now, session);
     }
 
@@ -205,13 +225,14 @@ impl Feed {
         debug_assert_eq!(at, self.streams.len(), "streams are numbered as they come");
         let market = info.symbol.clone().map(|symbol| Market { venue: Arc::clone(&self.venue), symbol });
         let label = rows::label(info.channel);
-        let earlier = self.earlier_gaps(now, info.stream, market.as_ref(), &label);
+        let earlier = self.earlier_gaps(now.wall, info.stream, market.as_ref(), &label);
         self.streams.push(Stream {
             channel: info.channel,
             label,
             market,
             scales,
             open: None,
+            since: now.wall,
             earlier,
             silent_at: None,
             keep: Keep::Whole,
@@ -223,14 +244,20 @@ impl Feed {
     }
 
     /// What an earlier run left open, and the time in which none ran: both end when the stream is live.
-    fn earlier_gaps(&mut self, now: Now, id: StreamId, market: Option<&Market>, channel: &str) -> Vec<Gap> {
+    fn earlier_gaps(
+        &mut self,
+        since: UnixNanos,
+        id: StreamId,
+        market: Option<&Market>,
+        channel: &str,
+    ) -> Vec<Gap> {
         let is_ours = |of: &Market, name: &str| Some(of) == market && name == channel;
         let open_gaps = std::mem::take(&mut self.parts.resume.open_gaps).into_iter();
         let (mut ours, others): (Vec<Gap>, _) = open_gaps.partition(|gap| is_ours(&gap.market, &gap.channel));
         self.parts.resume.open_gaps = others;
         let cursors = &self.parts.resume.cursors;
         if let Some(cursor) = cursors.iter().find(|cursor| is_ours(&cursor.market, &cursor.channel)) {
-            let gap = rows::not_running_gap(cursor, now.wall);
+            let gap = rows::not_running_gap(cursor, since);
             self.put(id, Row::Gap(Box::new(gap.clone())));
             ours.push(gap);
         }
@@ -381,6 +408,9 @@ impl Feed {
     fn list_instruments(&mut self, now: Now, session: &Session) {
         for (product, market) in std::mem::take(&mut self.instruments) {
             let Some(terms) = session.catalog(product).get(market) else { continue };
+            if !self.is_ours(&terms.symbol) {
+                continue;
+            }
             let seen =
                 InstrumentSeen { venue: Arc::clone(&self.venue), terms: terms.clone(), ts_local: now.wall };
             self.items.push(Item { stream: None, row: Row::Instrument(Box::new(seen)) });
@@ -388,7 +418,13 @@ impl Feed {
     }
 
     fn chunk(&mut self, now: Now) -> Chunk {
-        Chunk { venue: self.parts.index, arrived: now.mono, items: std::mem::take(&mut self.items) }
+        Chunk {
+            venue: self.parts.index,
+            session: self.parts.tenure.as_ref().map_or(0, |tenure| tenure.session),
+            fence: self.fence,
+            arrived: now.mono,
+            items: std::mem::take(&mut self.items),
+        }
     }
 }
 
@@ -452,7 +488,11 @@ impl Host for Feed {
         let wishes = self.parts.wishes.clone();
         // The relay is gone only when the session is, and then nobody waits for epochs.
         let answer = Box::new(move |first| drop(wishes.blocking_send(Wish::Persisted(id, first))));
-        self.parts.queue.reserve(Reservation { market, count, answer });
+        let reservation = Reservation { market, count, answer };
+        match &self.parts.tenure {
+            None => self.parts.queue.reserve(reservation),
+            Some(tenure) => (tenure.reserve)(reservation),
+        }
         None
     }
 
@@ -461,11 +501,13 @@ impl Host for Feed {
             self.list_instruments(now, session);
         }
         self.settle_account(now, session);
-        self.resume();
-        if !self.items.is_empty() {
-            let chunk = self.chunk(now);
-            if let Err(chunk) = self.parts.queue.push(chunk) {
-                self.shed(now, chunk);
+        if self.may_leave(now, session) {
+            self.resume();
+            if !self.items.is_empty() {
+                let chunk = self.chunk(now);
+                if let Err(chunk) = self.parts.queue.push(chunk) {
+                    self.shed(now, chunk);
+                }
             }
         }
         if self.urgent || now.mono >= self.publish_at {

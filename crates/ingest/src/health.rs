@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use venuekit_driver::Clock;
 use venuekit_types::Now;
 
-use crate::board::{Board, StreamLine, VenueBoard};
+use crate::board::{Board, Role, ShardState, StreamLine, VenueBoard};
 use crate::error::IngestError;
 use crate::metrics::Metrics;
 use crate::relay::{RelayBoard, RelayState, SERVER};
@@ -199,8 +199,12 @@ impl Board {
 }
 
 fn relay_check(relay: &RelayBoard, now: Now) -> Check {
-    let RelayState { trouble, behind, rows, shed, .. } = relay.lock().clone();
-    let lost = if shed > 0 { format!(", {shed} rows were shed") } else { String::new() };
+    let RelayState { trouble, behind, rows, shed, fenced, .. } = relay.lock().clone();
+    let mut lost = if shed > 0 { format!(", {shed} rows were shed") } else { String::new() };
+    if fenced > 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(lost, ", {fenced} rows were another member's to write");
+    }
     match trouble {
         Some((since, why)) => {
             let seconds = now.mono.since(since).as_secs();
@@ -211,8 +215,25 @@ fn relay_check(relay: &RelayBoard, now: Now) -> Check {
 }
 
 fn venue_checks(board: &VenueBoard, now: Now, checks: &mut Vec<Check>) {
-    let state = board.lock();
     let venue = &board.venue;
+    if let Some(shard) = &board.shard {
+        let ShardState { role, owner, fence } = shard.lock().clone();
+        let (name, role_word) = (&shard.name, role.as_str());
+        let text = match &owner {
+            Some(owner) => format!("shard {name} owned by {owner} fence={fence} {role_word}"),
+            None => format!("shard {name} owned by nobody {role_word}"),
+        };
+        checks.push(Check::new(format!("shard:{name}"), owner.is_some(), text));
+        // What another member stores is not ours to deliver.
+        if role != Role::Held {
+            return;
+        }
+    }
+    let state = board.lock();
+    // A shard may have no market at all.
+    if board.shard.is_some() && state.is_listed && state.streams.is_empty() {
+        return;
+    }
     if let Some(tape) = board.tape.get() {
         let text = match tape.failure() {
             Some(why) => format!("{venue} tape ended: {why}"),

@@ -23,6 +23,8 @@
 //! and silence about loss.
 
 mod board;
+#[cfg(feature = "postgres")]
+mod cluster;
 mod config;
 mod console;
 mod credentials;
@@ -41,17 +43,18 @@ mod simulator;
 mod sink;
 mod status;
 mod summary;
+mod tenure;
 mod worker;
 mod world;
 
 pub use config::{
-    Config, ConfigError, DEFAULT_DATABASE, DEFAULT_HEALTH, Faults, Overrides, Private, SimSettings,
-    SinkConfig, SinkKind, VenueConfig,
+    ClusterConfig, Config, ConfigError, DEFAULT_DATABASE, DEFAULT_HEALTH, Faults, Overrides, Private,
+    SimSettings, SinkConfig, SinkKind, VenueConfig,
 };
 pub use console::{Console, Screen};
 pub use credentials::{Accounts, CredentialsError, accounts, credentials};
 pub use error::{Exit, IngestError};
-pub use summary::{Ended, Summary};
+pub use summary::{ClusterSummary, Ended, Summary};
 #[cfg(feature = "postgres")]
 pub use venuekit_store::postgres::{Dsn, DsnError};
 pub use worker::{OnStart, RunOptions, Started, run};

@@ -36,6 +36,9 @@ const HELP: &[(&str, &str)] = &[
     ("venuekit_sink_queue_depth", "Rows that wait for the sink; for a server, batches in the spool."),
     ("venuekit_spool_bytes", "What the rows in the spool take up."),
     ("venuekit_sink_up", "1 while the sink takes rows."),
+    ("venuekit_shard_owned", "1 while this member holds the lease on a shard."),
+    ("venuekit_shard_fence", "The fence of the lease on a shard, as this member last saw it."),
+    ("venuekit_fence_rejections_total", "Batches with rows of a shard whose lease this member had lost."),
     ("venuekit_shed_rows_total", "Rows that were shed because the queue was full."),
 ];
 
@@ -106,12 +109,27 @@ impl Metrics {
         self.with(|| gauge!("venuekit_spool_bytes"))
     }
 
+    /// The handles of a shard: whether it is held, and the fence.
+    pub(crate) fn shard(&self, shard: &str) -> (Gauge, Gauge) {
+        self.with(|| {
+            (
+                gauge!("venuekit_shard_owned", "shard" => shard.to_owned()),
+                gauge!("venuekit_shard_fence", "shard" => shard.to_owned()),
+            )
+        })
+    }
+
+    /// Counts batches that a fence turned away.
+    pub(crate) fn fence_rejections(&self) -> Counter {
+        self.with(|| counter!("venuekit_fence_rejections_total"))
+    }
+
     /// The handles of a sink.
     pub(crate) fn sink(&self, sink: &'static str, venues: &[String]) -> SinkMetrics {
         let lag_of = |venue: &String| histogram!("venuekit_ingest_lag_seconds", "venue" => venue.clone());
         self.with(|| SinkMetrics {
             rows: Table::ALL.map(|table| {
-                ["new", "dup", "refused"].map(|result| {
+                ["new", "dup", "refused", "fenced"].map(|result| {
                     let kind = table.as_str();
                     counter!("venuekit_sink_rows_total", "sink" => sink, "type" => kind, "result" => result)
                 })
@@ -216,7 +234,7 @@ impl VenueMetrics {
 
 /// The handles of the sink.
 pub(crate) struct SinkMetrics {
-    rows: [[Counter; 3]; Table::ALL.len()],
+    rows: [[Counter; 4]; Table::ALL.len()],
     /// By venue.
     lag: Vec<Histogram>,
     commit: Histogram,
@@ -232,10 +250,11 @@ impl SinkMetrics {
 
     /// Counts what became of the rows of one table.
     fn stored(&self, table: Table, counts: Counts) {
-        let [new, dup, refused] = &self.rows[table as usize];
+        let [new, dup, refused, fenced] = &self.rows[table as usize];
         new.increment(counts.new);
         dup.increment(counts.dup);
         refused.increment(counts.refused);
+        fenced.increment(counts.fenced);
     }
 
     /// Records how long a venue's rows were under way.

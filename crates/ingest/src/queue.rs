@@ -23,8 +23,12 @@ pub(crate) struct Item {
 /// What one round of a session gave.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// Which venue, by its place in the config.
+    /// Which venue, by its place in the config; of a cluster's member, which shard.
     pub(crate) venue: usize,
+    /// Which of its sessions, where there are several one after the other.
+    pub(crate) session: u32,
+    /// Under which lease it was taken, where there are leases.
+    pub(crate) fence: Option<u64>,
     /// When the last of it arrived.
     pub(crate) arrived: Mono,
     pub(crate) items: Vec<Item>,
@@ -59,6 +63,8 @@ struct State {
     reservations: Vec<Reservation>,
     chunks: VecDeque<Chunk>,
     weight: usize,
+    /// Chunks that were ever put in.
+    put: u64,
     /// The weight at which the sink wants to be woken; nothing while it is busy.
     wake_at: Option<usize>,
     closed: bool,
@@ -125,6 +131,11 @@ impl Queue {
         self.lock().weight
     }
 
+    /// How many chunks were ever put in: when the sink has stored as many, it has stored what is here now.
+    pub(crate) fn put_so_far(&self) -> u64 {
+        self.lock().put
+    }
+
     /// Says that nothing more comes.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
@@ -186,6 +197,7 @@ impl Queue {
 
     fn put(&self, state: &mut State, chunk: Chunk, weight: usize) {
         state.weight += weight;
+        state.put += 1;
         state.chunks.push_back(chunk);
         self.wake(state, false);
     }
@@ -226,7 +238,13 @@ mod tests {
             healed_at: None,
         };
         let item = || Item { stream: None, row: Row::Gap(Box::new(gap.clone())) };
-        Chunk { venue: 0, arrived: Mono(1), items: std::iter::repeat_with(item).take(rows).collect() }
+        Chunk {
+            venue: 0,
+            session: 0,
+            fence: None,
+            arrived: Mono(1),
+            items: std::iter::repeat_with(item).take(rows).collect(),
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::metrics::SinkMetrics;
 use crate::sample::Sampler;
 
 #[cfg(feature = "postgres")]
-pub(crate) use connect::connect;
+pub(crate) use connect::{connect, connect_fenced};
 
 /// The name of the server's part: in the spool, in `/readyz` and in metrics.
 pub(crate) const SERVER: &str = "postgres";
@@ -71,6 +71,10 @@ pub(crate) struct RelayState {
     pub(crate) behind: u64,
     /// Rows that the server took.
     pub(crate) rows: u64,
+    /// Rows that it did not take, since another worker holds their shard.
+    pub(crate) fenced: u64,
+    /// Whatever was in the spool at that instant has been handed on.
+    pub(crate) empty_at: Mono,
     /// Rows that the spool had no room for before the server took them.
     pub(crate) shed: u64,
     /// The spool's size cannot be held.
@@ -180,12 +184,16 @@ fn hand_on(mut server: Box<dyn Sink>, begin: Begin) {
     let mut wait = RETRY_FIRST;
     let mut is_last = false;
     while !board.hurry.load(Ordering::Relaxed) {
+        let looked = clock.now().mono;
         match outbox.step(&mut *server, ROWS_MAX) {
             Ok(Relayed { receipt, behind }) => {
                 wait = RETRY_FIRST;
                 let now = clock.now().mono;
                 let is_done = receipt.is_none();
                 let trouble = took(&board, receipt.as_ref(), behind, &metrics);
+                if behind == 0 {
+                    board.lock().empty_at = looked;
+                }
                 if let Some((since, why)) = trouble {
                     metrics.up(true);
                     tracing::info!(seconds = now.since(since).as_secs(), was = %why, "the server takes rows again");
@@ -233,7 +241,9 @@ fn took(
     state.behind = behind;
     metrics.depth(usize::try_from(behind).unwrap_or(usize::MAX));
     if let Some(receipt) = receipt {
-        state.rows += receipt.total().new;
+        let total = receipt.total();
+        state.rows += total.new;
+        state.fenced += total.fenced;
         metrics.stored_all(receipt);
     }
     state.trouble.take()

@@ -36,8 +36,8 @@ pub(crate) struct Writer<S> {
     clock: Clock,
     rows_max: usize,
     company: Duration,
-    /// By venue and stream.
-    cursors: Vec<Vec<Option<Place>>>,
+    /// By venue and stream, of the venue's latest session.
+    cursors: Vec<Places>,
     /// Where streams stood when the sink was opened, by market and channel.
     resumed: HashMap<(Market, Cow<'static, str>), Cursor>,
     /// The generation and the count of each market's tickers.
@@ -48,6 +48,13 @@ pub(crate) struct Writer<S> {
     /// When the rows of the batch arrived: venue, instant, how many.
     arrivals: Vec<(usize, Mono, usize)>,
     told: Sampler<(&'static str, Option<Table>)>,
+}
+
+/// How far the streams of one session are stored.
+#[derive(Default)]
+struct Places {
+    session: u32,
+    streams: Vec<Option<Place>>,
 }
 
 /// How far a stream is stored.
@@ -110,12 +117,14 @@ impl<S: Sink> Writer<S> {
                     return self.abandon(&work.chunks);
                 }
             }
+            let chunks = work.chunks.len() as u64;
             for chunk in work.chunks {
                 self.absorb(chunk);
             }
             if !self.commit() {
                 return self.abandon(&[]);
             }
+            self.board.lock().chunks += chunks;
             self.metrics.depth(self.queue.depth());
             if work.closed {
                 return Drained { lost: 0 };
@@ -133,6 +142,14 @@ impl<S: Sink> Writer<S> {
     fn has_generations(&mut self, chunk: &Chunk) -> bool {
         for item in &chunk.items {
             let Row::Ticker(ticker) = &item.row else { continue };
+            // A lease is as good: nobody ever holds the same again.
+            if let Some(fence) = chunk.fence {
+                let known = self.tickers.entry(ticker.market.clone()).or_insert((fence, 0));
+                if known.0 != fence {
+                    *known = (fence, 0);
+                }
+                continue;
+            }
             if self.tickers.contains_key(&ticker.market) {
                 continue;
             }
@@ -145,6 +162,18 @@ impl<S: Sink> Writer<S> {
 
     /// Puts a chunk into the batch, and moves its streams forward.
     fn absorb(&mut self, chunk: Chunk) {
+        if self.cursors.len() <= chunk.venue {
+            self.cursors.resize_with(chunk.venue + 1, Places::default);
+        }
+        if self.cursors[chunk.venue].session != chunk.session {
+            // Another session numbers its streams anew. Those of the one before that moved are told first.
+            self.note_cursors();
+            let new = Places { session: chunk.session, streams: Vec::new() };
+            let old = std::mem::replace(&mut self.cursors[chunk.venue], new);
+            for Place { cursor, .. } in old.streams.into_iter().flatten() {
+                self.resumed.insert((cursor.market.clone(), cursor.channel.clone()), cursor);
+            }
+        }
         self.arrivals.push((chunk.venue, chunk.arrived, chunk.items.len()));
         for Item { stream, mut row } in chunk.items {
             if let Row::Ticker(ticker) = &mut row
@@ -162,10 +191,7 @@ impl<S: Sink> Writer<S> {
 
     fn advance(&mut self, venue: usize, stream: StreamId, row: &Row) {
         let Some((market, ts_local)) = moves(row) else { return };
-        if self.cursors.len() <= venue {
-            self.cursors.resize_with(venue + 1, Vec::new);
-        }
-        let (at, of_venue) = (stream.0 as usize, &mut self.cursors[venue]);
+        let (at, of_venue) = (stream.0 as usize, &mut self.cursors[venue].streams);
         if of_venue.len() <= at {
             of_venue.resize_with(at + 1, || None);
         }
@@ -198,12 +224,7 @@ impl<S: Sink> Writer<S> {
         if self.batch.rows.is_empty() {
             return true;
         }
-        for (venue, stream) in self.moved.drain(..) {
-            if let Some(Some(place)) = self.cursors[venue].get_mut(stream.0 as usize) {
-                place.moved = false;
-                self.batch.cursors.push(place.cursor.clone());
-            }
-        }
+        self.note_cursors();
         let began = self.clock.now().mono;
         let Some(receipt) = self.insist(|sink, batch| sink.commit(batch)) else { return false };
         let durable = self.clock.now().mono;
@@ -231,6 +252,16 @@ impl<S: Sink> Writer<S> {
         drop(board);
         self.batch.clear();
         true
+    }
+
+    /// Puts the streams that moved into the batch.
+    fn note_cursors(&mut self) {
+        for (venue, stream) in self.moved.drain(..) {
+            if let Some(Some(place)) = self.cursors[venue].streams.get_mut(stream.0 as usize) {
+                place.moved = false;
+                self.batch.cursors.push(place.cursor.clone());
+            }
+        }
     }
 
     /// Rows that were refused are errors that a person must see, but not by the thousand.

@@ -49,9 +49,31 @@ pub struct Summary {
     pub lag_p99_ms: String,
     /// What ended it.
     pub ended: Ended,
+    /// What it did as a member of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterSummary>,
     /// What each session made of what it saw.
     #[serde(skip)]
     pub reports: BTreeMap<String, Report>,
+}
+
+/// What a member of a cluster did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClusterSummary {
+    /// Its name.
+    pub member: String,
+    /// Shards that it held at the end, or had not given away yet.
+    pub owned: u64,
+    /// Shards that it took when nobody held them.
+    pub taken: u64,
+    /// Shards that were handed to it.
+    pub adopted: u64,
+    /// Shards that it handed to others.
+    pub handed_over: u64,
+    /// Shards that others took from it, since its lease had run out.
+    pub lost: u64,
+    /// Rows that did not enter, since another member held their shard.
+    pub rows_fenced: u64,
 }
 
 /// What asked a run to end.
@@ -108,6 +130,7 @@ impl Summary {
             lag_p50_ms: lag(0.5),
             lag_p99_ms: lag(0.99),
             ended,
+            cluster: None,
             reports,
         }
     }
@@ -147,7 +170,21 @@ impl fmt::Display for Summary {
             self.lag_p50_ms,
             self.lag_p99_ms,
             self.database.display()
-        )
+        )?;
+        if let Some(cluster) = &self.cluster {
+            write!(
+                f,
+                "; member {}: shards {} taken, {} taken over, {} handed over, {} lost, {} held; {} rows fenced",
+                cluster.member,
+                cluster.taken,
+                cluster.adopted,
+                cluster.handed_over,
+                cluster.lost,
+                cluster.owned,
+                cluster.rows_fenced
+            )?;
+        }
+        Ok(())
     }
 }
 

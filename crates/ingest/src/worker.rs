@@ -2,6 +2,7 @@
 //!
 //! Down the stream on the way out: sessions stop, the queue empties, the sink commits, and only then is there a summary.
 
+pub(crate) mod crew;
 mod prepare;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use venuekit_driver::{ClientTls, Clock, Handle, Options, Runner};
+use venuekit_driver::{ClientTls, Clock};
 use venuekit_session::Report;
 #[cfg(feature = "postgres")]
 use venuekit_store::postgres::{Dsn, DsnError};
 use venuekit_store::{OpenMode, Outbox, Resume, Sink, Sqlite, World};
 
+use self::crew::{Crew, Part, Prepared, Running};
 use crate::board::Board;
+#[cfg(feature = "postgres")]
+use crate::cluster::{self, Joining, Member, Outcome, Works};
 use crate::config::Config;
 #[cfg(feature = "postgres")]
 use crate::config::SinkKind;
@@ -28,7 +32,7 @@ use crate::console::Console;
 use crate::credentials::Accounts;
 use crate::embedded::{Embedded, Spool};
 use crate::error::IngestError;
-use crate::feed::{Feed, FeedParts, Notice};
+use crate::feed::Notice;
 use crate::health::{self, Health};
 use crate::metrics::{Metrics, SQLITE};
 use crate::queue::Queue;
@@ -39,8 +43,12 @@ use crate::retire::Retiring;
 use crate::simulator::Simulator;
 use crate::sink::{Drained, Writer};
 use crate::status::Status;
-use crate::summary::{Ended, Summary};
+use crate::summary::{ClusterSummary, Ended, Summary};
 use crate::world;
+
+/// Without a server nobody shares markets.
+#[cfg(not(feature = "postgres"))]
+type Member = std::convert::Infallible;
 
 /// When no venue has answered by then, the run ends instead of waiting for ever.
 const REACHED_WITHIN: Duration = Duration::from_secs(20);
@@ -59,6 +67,9 @@ pub struct RunOptions {
     /// The server that takes the rows, where the config wants one.
     #[cfg(feature = "postgres")]
     pub server: Option<Dsn>,
+    /// The name of this member, where several workers share the markets over the server.
+    #[cfg(feature = "postgres")]
+    pub member: Option<String>,
     /// The file that takes what each session made of what it saw, as JSON.
     pub report: Option<PathBuf>,
     /// Called once, when everything has begun.
@@ -93,6 +104,10 @@ pub async fn run(
     let clock = Clock::start();
     let embedded: Vec<&str> =
         config.venues.iter().filter(|venue| venue.is_embedded()).map(|venue| venue.id.as_str()).collect();
+    #[cfg(feature = "postgres")]
+    if options.member.is_some() {
+        refuse_alone(&config, &embedded)?;
+    }
     let simulator = match embedded.as_slice() {
         [] => None,
         venues => Some(Simulator::start(&config.sim, venues, clock).await?),
@@ -102,9 +117,19 @@ pub async fn run(
         Some(_) if config.sink.is_default_path => OpenMode::NewSimRun,
         _ => OpenMode::Resume,
     };
+    let metrics = Arc::new(Metrics::new());
     // Refused before the spool is touched.
     #[cfg(feature = "postgres")]
-    let server = server(config.sink.kind, options.server.clone(), &world).await?;
+    let joining = match (&options.member, &options.server) {
+        (None, _) => None,
+        (Some(_), None) => return Err(DsnError::Absent.into()),
+        (Some(member), Some(dsn)) => {
+            let (dsn, world, rejections) = (dsn.clone(), world.clone(), metrics.fence_rejections());
+            Some(Joining::connect(dsn, world, member.clone(), &config.cluster, clock, rejections).await?)
+        }
+    };
+    #[cfg(feature = "postgres")]
+    let server = server(config.sink.kind, options.server.clone(), &world, joining.as_ref()).await?;
     // A config that wants a server is refused by this build.
     #[cfg(not(feature = "postgres"))]
     let server: Option<Connected> = None;
@@ -117,8 +142,15 @@ pub async fn run(
         Some(server) => server.known.adopt(&mut sink)?,
         None => sink.resume()?,
     };
-    let mut parts =
-        Parts::start(&config, &options.accounts, (sink, server), resume, simulator, clock).await?;
+    let base = Base {
+        config: &config,
+        metrics,
+        simulator,
+        clock,
+        #[cfg(feature = "postgres")]
+        joining,
+    };
+    let mut parts = Parts::start(base, &options.accounts, (sink, server), resume).await?;
     let health = parts.health_at;
     let path = config.sink.path.display();
     console.note(&format!("{world}, into {path}; health on http://{health}/readyz?verbose"));
@@ -133,11 +165,23 @@ pub async fn run(
         config.venues.iter().map(|venue| (venue.id.clone(), venue.environment.clone())).collect();
     let ran_for = clock.now().mono.since(venuekit_types::Mono(0));
     let summary = Summary::new(environments, config.sink.path.clone(), ran_for, &parts.board, reports, ended);
+    let summary = Summary { cluster: parts.shared.take(), ..summary };
     if let Some(path) = options.report {
         write_private(&path, &summary.reports_json()).await?;
     }
     console.answer(&if console.json { summary.to_json() } else { summary.to_string() });
     Ok(summary)
+}
+
+/// What a run begins with.
+struct Base<'a> {
+    config: &'a Config,
+    metrics: Arc<Metrics>,
+    simulator: Option<Simulator>,
+    clock: Clock,
+    /// The cluster that it joins, where there is one.
+    #[cfg(feature = "postgres")]
+    joining: Option<Joining>,
 }
 
 /// Everything that moves.
@@ -157,13 +201,10 @@ struct Parts {
     health: JoinHandle<()>,
     health_at: SocketAddr,
     simulator: Option<Simulator>,
-}
-
-/// One session at work.
-struct Running {
-    venue: String,
-    handle: Handle,
-    task: JoinHandle<Report>,
+    /// What begins and ends sessions, where several workers share the markets.
+    member: Option<Member>,
+    /// What it did.
+    shared: Option<ClusterSummary>,
 }
 
 impl Drop for Parts {
@@ -177,17 +218,29 @@ impl Drop for Parts {
 
 impl Parts {
     async fn start(
-        config: &Config,
+        base: Base<'_>,
         accounts: &Accounts,
         (sqlite, server): (Sqlite, Option<Connected>),
         resume: Resume,
-        simulator: Option<Simulator>,
-        clock: Clock,
     ) -> Result<Parts, IngestError> {
+        let Base { config, metrics, simulator, clock, .. } = base;
+        #[cfg(feature = "postgres")]
+        let joining = base.joining;
         let ids: Vec<String> = config.venues.iter().map(|venue| venue.id.clone()).collect();
-        let board = Arc::new(Board::new(ids.iter().map(String::as_str)));
+        #[cfg(feature = "postgres")]
+        let shards = joining.as_ref().map(|_| cluster::shards(&config.venues, &config.cluster));
+        #[cfg(feature = "postgres")]
+        let (board, ids) = match &shards {
+            None => (Board::new(ids.iter().map(String::as_str)), ids),
+            Some(shards) => {
+                let names = shards.iter().map(|(_, shard)| (shard.venue(), shard.as_str()));
+                (Board::of_shards(names), shards.iter().map(|(_, shard)| shard.venue().to_owned()).collect())
+            }
+        };
+        #[cfg(not(feature = "postgres"))]
+        let board = Board::new(ids.iter().map(String::as_str));
+        let board = Arc::new(board);
         board.beat(clock.now().mono);
-        let metrics = Arc::new(Metrics::new());
         let queue = Arc::new(Queue::new(config.sink.queue_rows));
         let listener = health::bind(config.health).await?;
         let health_at = listener
@@ -200,41 +253,58 @@ impl Parts {
         };
         // Everything that can be refused comes before anything runs, so that a refusal leaves nothing behind.
         let (notify, notices) = mpsc::channel(1_024);
+        let crew = Crew {
+            clock,
+            tls,
+            queue: Arc::clone(&queue),
+            board: Arc::clone(&board),
+            metrics: Arc::clone(&metrics),
+            notices: notify,
+            seed: config.sim.seed,
+            tape: config.tape.clone(),
+        };
         let mut prepared = Vec::new();
         for (index, venue) in config.venues.iter().enumerate() {
             let account = prepare::account(venue, accounts, simulator.as_ref());
-            let (session, wants) =
-                prepare::session(venue, account.clone(), config.sim.seed, simulator.as_ref())?;
-            let (wishes, relayed) = mpsc::channel(1_024);
-            let feed = Feed::new(FeedParts {
-                index,
-                board: Arc::clone(&board.venues[index]),
-                queue: Arc::clone(&queue),
-                metrics: metrics.venue(&venue.id),
-                wishes,
-                notices: notify.clone(),
-                resume: prepare::of_venue(&resume, &venue.id),
-                credentials: account,
-            });
-            let (mut runner, handle) =
-                Runner::new(session, feed, Options { tls: tls.clone(), clock, ..Options::default() })?;
-            if let Some(directory) = &config.tape {
-                let tape = prepare::tape(directory, venue, wants, config.sim.seed, clock)?;
-                // Set once: each venue has a board of its own.
-                let _ = board.venues[index].tape.set(tape.status());
-                runner.record(tape);
-            }
-            prepared.push((venue.id.clone(), runner, handle, relayed));
+            // An account's own channels are no shard's.
+            #[cfg(feature = "postgres")]
+            let account = account.filter(|_| joining.is_none());
+            let resume = prepare::of_venue(&resume, &venue.id);
+            let simulator = simulator.as_ref();
+            prepared.push(crew.prepare(Part { index, venue, account, simulator, resume, tenure: None })?);
+        }
+        // A member begins its sessions by itself; what could be refused of them has been tried here.
+        #[cfg(feature = "postgres")]
+        if joining.is_some() {
+            prepared.clear();
         }
         let retiring = Retiring::begin(&config.sink.path, &config.retention, clock)?;
         let mut relayed = None;
         let mut spool = None;
+        #[cfg(feature = "postgres")]
+        let mut member = None;
         if let Some(server) = server {
             let outbox = Outbox::open(&config.sink.path, SERVER)?;
             let (relay, bell) = server.begin(outbox, metrics.sink(SERVER, &[]), clock);
             // Set once: the board is new.
             let _ = board.relay.set(Arc::clone(&relay.board));
             let board = Arc::clone(&relay.board);
+            #[cfg(feature = "postgres")]
+            if let (Some(joining), Some(shards)) = (joining, shards) {
+                let works = Works {
+                    crew,
+                    runtime: tokio::runtime::Handle::current(),
+                    venues: config.venues.clone(),
+                    cluster: config.cluster.clone(),
+                    shards,
+                    held: joining.held.clone(),
+                    relay: Arc::clone(&board),
+                    bell: bell.clone(),
+                    process: format!("{}-{}", std::process::id(), clock.now().wall.0),
+                    asks: joining.asks(),
+                };
+                member = Some((joining, works));
+            }
             spool = Some(Spool { bytes_max: config.sink.spool_bytes, bell, board, bytes: metrics.spool() });
             relayed = Some(relay.ended);
         }
@@ -254,16 +324,11 @@ impl Parts {
             writer.run()
         });
         let writer = writer.map_err(|_| died("the sink's thread"))?;
-        let sessions = prepared.into_iter().map(|(venue, runner, handle, relayed)| {
-            tokio::spawn(prepare::relay(handle.clone(), relayed));
-            let task = tokio::spawn(async move {
-                let (session, mut feed) = runner.run().await;
-                feed.finish(clock.now(), &session);
-                session.report()
-            });
-            Running { venue, handle, task }
-        });
-        let sessions = sessions.collect();
+        let sessions = prepared.into_iter().map(Prepared::begin).collect();
+        #[cfg(feature = "postgres")]
+        let member = member.map(|(joining, works)| joining.begin(works));
+        #[cfg(not(feature = "postgres"))]
+        let member = None;
         let health = Health { board: Arc::clone(&board), metrics: Arc::clone(&metrics), clock };
         let health = tokio::spawn(health::serve(listener, health));
         Ok(Parts {
@@ -280,6 +345,8 @@ impl Parts {
             health,
             health_at,
             simulator,
+            member,
+            shared: None,
         })
     }
 
@@ -294,7 +361,8 @@ impl Parts {
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reached_by = Instant::now() + REACHED_WITHIN;
-        let mut is_reached = false;
+        // A member may have nothing to follow.
+        let mut is_reached = self.member.is_some();
         loop {
             tokio::select! {
                 ended = &mut shutdown => return Ok(ended),
@@ -312,6 +380,7 @@ impl Parts {
                     None => return Err(died("every session")),
                 },
                 _ = &mut self.written => return Err(died("the sink")),
+                error = member_ended(&mut self.member) => return Err(error),
                 _ = ended(&mut self.relayed) => return Err(died("the way to the server")),
                 _ = tick.tick() => {
                     let now = self.clock.now().mono;
@@ -350,7 +419,7 @@ impl Parts {
             // One that has stopped needs no telling.
             let _ = running.handle.stop().await;
         }
-        let mut reports = BTreeMap::new();
+        let mut reports = self.leave().await;
         for running in self.sessions.drain(..) {
             match timeout(STOP_WITHIN, running.task).await {
                 Ok(Ok(report)) => {
@@ -362,12 +431,32 @@ impl Parts {
         }
         let stored = self.drain_sink().await;
         self.drain_relay().await;
+        if let (Some(shared), Some(relay)) = (&mut self.shared, self.board.relay.get()) {
+            shared.rows_fenced = relay.lock().fenced;
+        }
         let stopped = match self.simulator.take() {
             Some(simulator) => simulator.stop().await,
             None => Ok(()),
         };
         self.health.abort();
         (reports, stored.and(stopped))
+    }
+
+    /// Gives shards to others; what their sessions made of what they saw.
+    #[cfg(feature = "postgres")]
+    async fn leave(&mut self) -> BTreeMap<String, Report> {
+        let Some(member) = self.member.take() else { return BTreeMap::new() };
+        let Some(Outcome { summary, reports, .. }) = member.leave().await else {
+            tracing::error!("the member did not leave in time; its leases end by themselves");
+            return BTreeMap::new();
+        };
+        self.shared = Some(summary);
+        reports
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    async fn leave(&mut self) -> BTreeMap<String, Report> {
+        BTreeMap::new()
     }
 
     /// Gives the server what it takes in time; the rest waits in the spool.
@@ -407,12 +496,44 @@ impl Parts {
     }
 }
 
-/// The server that takes the rows, where the config wants one.
+/// The server that takes the rows, where the config or a cluster wants one.
 #[cfg(feature = "postgres")]
-async fn server(kind: SinkKind, dsn: Option<Dsn>, world: &World) -> Result<Option<Connected>, IngestError> {
-    match kind {
-        SinkKind::Sqlite => Ok(None),
-        SinkKind::Postgres => relay::connect(dsn.ok_or(DsnError::Absent)?, world.clone()).await.map(Some),
+async fn server(
+    kind: SinkKind,
+    dsn: Option<Dsn>,
+    world: &World,
+    joining: Option<&Joining>,
+) -> Result<Option<Connected>, IngestError> {
+    match (joining, kind) {
+        (Some(joining), _) => {
+            let dsn = dsn.ok_or(DsnError::Absent)?;
+            relay::connect_fenced(dsn, world.clone(), joining.held.clone()).await.map(Some)
+        }
+        (None, SinkKind::Sqlite) => Ok(None),
+        (None, SinkKind::Postgres) => {
+            relay::connect(dsn.ok_or(DsnError::Absent)?, world.clone()).await.map(Some)
+        }
+    }
+}
+
+/// Refuses what only a worker by itself can do.
+#[cfg(feature = "postgres")]
+fn refuse_alone(config: &Config, embedded: &[&str]) -> Result<(), IngestError> {
+    match embedded.first() {
+        Some(venue) => Err(IngestError::NotShared { venue: (*venue).to_owned() }),
+        None if config.tape.is_some() => Err(IngestError::NoTape),
+        None => Ok(()),
+    }
+}
+
+/// Waits for the end of a member that nobody asked for; for ever where there is none.
+async fn member_ended(member: &mut Option<Member>) -> IngestError {
+    match member {
+        #[cfg(feature = "postgres")]
+        Some(member) => member.ended().await,
+        #[cfg(not(feature = "postgres"))]
+        Some(never) => match *never {},
+        None => std::future::pending().await,
     }
 }
 

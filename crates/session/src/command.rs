@@ -1,5 +1,7 @@
 //! What a caller can want of a session, how each wish ends, and what has to be durable for that.
 
+use core::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use venuekit_types::UnixNanos;
 use venuekit_venue::{Ask, Fault, Lane, OrderPatch};
@@ -19,6 +21,9 @@ pub enum Command {
     Resync(StreamId),
     /// Ask the venue for something by REST.
     Ask(Box<AskCommand>),
+    /// Draw on the budgets that the venue keeps of an address as one of so many sessions behind it, this one among
+    /// them.
+    Share(NonZeroU32),
     /// Close every connection and ask for nothing more.
     Stop,
 }

@@ -1,10 +1,11 @@
 //! What a session is asked to follow, and the bounds it keeps.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use venuekit_book::Limits as BookLimits;
 use venuekit_sign::Credentials;
-use venuekit_types::Instrument;
+use venuekit_types::{Instrument, Symbol};
 use venuekit_venue::{Channel, Spec};
 
 use crate::command::{Ban, Intent};
@@ -14,6 +15,8 @@ use crate::command::{Ban, Intent};
 pub struct Config {
     /// What to follow.
     pub wants: Vec<Want>,
+    /// The markets to follow of those that wishes mean; every one when absent.
+    pub only: Option<Only>,
     /// Products to serve whether or not a wish is about them: for commands, and for intents left over.
     pub products: Vec<String>,
     /// Origins that replace the spec's, by product name.
@@ -49,6 +52,28 @@ impl Want {
     /// A channel of one symbol, in whichever product has it.
     pub fn new(symbol: impl Into<String>, channel: Channel) -> Want {
         Want { product: None, symbol: symbol.into(), channel }
+    }
+}
+
+/// Which markets a session follows of those that its wishes mean, where several sessions share them.
+#[derive(Clone)]
+pub struct Only(Arc<dyn Fn(&Symbol) -> bool + Send + Sync>);
+
+impl Only {
+    /// Those of which this holds; it must say the same of a symbol each time.
+    pub fn new(holds: impl Fn(&Symbol) -> bool + Send + Sync + 'static) -> Only {
+        Only(Arc::new(holds))
+    }
+
+    /// Whether a market is one of them.
+    pub fn holds(&self, symbol: &Symbol) -> bool {
+        (self.0)(symbol)
+    }
+}
+
+impl core::fmt::Debug for Only {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Only(..)")
     }
 }
 

@@ -117,6 +117,9 @@ impl Recorder {
                 let kind = format!("{:?}", ask.ask.kind());
                 command(now, String::new(), &json!({"input": "ask", "id": ask.id.0, "kind": kind}))
             }
+            Input::Command(Command::Share(sessions)) => {
+                command(now, String::new(), &json!({"input": "share", "value": sessions.get()}))
+            }
             Input::Command(Command::Stop) => command(now, String::new(), &json!({"input": "stop"})),
             Input::Tick => command(now, String::new(), &json!({"input": "tick"})),
         }

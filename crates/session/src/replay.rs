@@ -5,6 +5,7 @@
 //! one that asked for the same path, and an answer to the request with the same path and symbol. A connection whose path
 //! the session asks for nowhere carried what its own program wanted: it stands for all that the session opens.
 
+use core::num::NonZeroU32;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Deserialize;
@@ -313,6 +314,11 @@ impl Replay {
                 Input::Unsent { id: RequestId(command.id), why: &command.why }
             }
             ("resync", _) => Input::Command(Command::Resync(StreamId(command.stream))),
+            ("share", _) => {
+                let sessions = u32::try_from(command.value).ok().and_then(NonZeroU32::new);
+                let Some(sessions) = sessions else { return };
+                Input::Command(Command::Share(sessions))
+            }
             // A stop ends the recording; the replay keeps what was known.
             _ => return,
         };

@@ -19,6 +19,18 @@ impl Shard {
         Shard(format!("{}/{}/{bucket}", market.venue, product(&market.symbol)))
     }
 
+    /// Every part of a venue's markets.
+    pub fn all(venue: &str, buckets: std::num::NonZeroU16) -> impl Iterator<Item = Shard> {
+        let of_kind =
+            move |kind| (0..buckets.get()).map(move |bucket| Shard(format!("{venue}/{kind}/{bucket}")));
+        [SPOT, SWAP].into_iter().flat_map(of_kind)
+    }
+
+    /// The venue.
+    pub fn venue(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
     /// The name under which it is leased.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -37,8 +49,11 @@ impl std::fmt::Display for Shard {
     }
 }
 
+const SPOT: &str = "spot";
+const SWAP: &str = "swap";
+
 fn product(symbol: &Symbol) -> &'static str {
-    if symbol.settle().is_some() { "swap" } else { "spot" }
+    if symbol.settle().is_some() { SWAP } else { SPOT }
 }
 
 /// Gives each shard to one of `workers`, none more than its even share rounded up; by place in `shards`.
@@ -107,6 +122,12 @@ mod tests {
         let used: std::collections::BTreeSet<Shard> =
             names.iter().map(|base| of(&format!("{base}/USDT"), 4)).collect();
         assert_eq!(used.len(), 4, "twelve names reach each of four buckets");
+        let all: Vec<Shard> = Shard::all("doex", NonZeroU16::new(4).expect("not zero")).collect();
+        assert_eq!(all.len(), 8);
+        assert!(
+            used.iter().all(|shard| all.contains(shard) && shard.venue() == "doex"),
+            "{used:?} of {all:?}"
+        );
     }
 
     #[test]

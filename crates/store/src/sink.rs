@@ -170,6 +170,9 @@ pub enum SinkError {
     /// The server does not answer.
     #[error("the database cannot be reached; rows wait until it can")]
     Unreachable(#[source] Cause),
+    /// Whether the rows are ours to write is not known now.
+    #[error("the leases are not sure; rows wait until they are")]
+    Unleased(#[source] Cause),
     /// The file's content makes no sense.
     #[error("the database is damaged; move the file away and start a new one")]
     Corrupt(#[source] Cause),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{change, cursor, gap, instrument, market, rows, sim, trade};
 use server::Server;
-use venuekit_store::postgres::{Fence, Lease, Leases, Postgres};
+use venuekit_store::postgres::{Fence, Lease, Leases, Peer, Postgres, Presence, Standing};
 use venuekit_store::{Batch, Counts, Row, Shard, Sink, Table};
 
 const BUCKETS: NonZeroU16 = NonZeroU16::new(4).expect("not zero");
@@ -44,6 +44,7 @@ fn only_the_holder_writes() {
     what_is_held_enters_beside_what_is_lost(&server);
     a_take_over_waits_for_a_batch_under_way(&server);
     the_dead_leave_the_list(&server);
+    a_lease_is_handed_over(&server);
 }
 
 fn a_lease_has_one_holder_and_its_fence_grows(server: &Server) {
@@ -190,11 +191,68 @@ fn wait_until(server: &Server, sql: &str, answer: &str) {
 
 fn the_dead_leave_the_list(server: &Server) {
     let (mut a, mut b) = (leases(server, "a", LONG), leases(server, "b", LONG));
-    assert_eq!(a.workers().expect("asks"), ["a"]);
-    assert_eq!(b.workers().expect("asks"), ["a", "b"]);
+    let presence = |process: &str| Presence { process: process.to_owned(), ..Presence::default() };
+    let names = |leases: &mut Leases, process: &str| -> Option<Vec<String>> {
+        let is_there = leases.announce(&presence(process)).expect("asks");
+        is_there.then(|| leases.peers().expect("asks").into_iter().map(|peer| peer.name).collect())
+    };
+    let some = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    assert_eq!(names(&mut a, "1"), some(&["a"]));
+    assert_eq!(names(&mut b, "2"), some(&["a", "b"]));
     server.sql("UPDATE worker SET seen = seen - interval '2 hours' WHERE worker = 'a'");
-    assert_eq!(b.workers().expect("asks"), ["b"]);
-    a.workers().expect("asks");
+    assert_eq!(names(&mut b, "2"), some(&["b"]));
+    names(&mut a, "1");
     b.leave().expect("asks");
-    assert_eq!(a.workers().expect("asks"), ["a"]);
+    assert_eq!(names(&mut a, "1"), some(&["a"]));
+    // Who comes later under the same name has it; the earlier one learns that, however often it asks.
+    let mut twin = leases(server, "a", LONG);
+    assert_eq!(names(&mut twin, "3"), some(&["a"]));
+    assert_eq!((names(&mut a, "1"), names(&mut a, "1")), (None, None));
+    assert_eq!(names(&mut twin, "3"), some(&["a"]));
+    // Sessions and addresses are told as they were said; a unix socket has no address of its own.
+    let said = Presence {
+        process: "3".into(),
+        address: Some("rack-7".into()),
+        sessions: vec!["doex".into(), "doex".into()],
+    };
+    assert!(twin.announce(&said).expect("asks"));
+    let expected = Peer { name: "a".into(), address: "rack-7".into(), sessions: said.sessions.clone() };
+    assert_eq!(twin.peers().expect("asks"), [expected]);
+    assert!(twin.announce(&presence("3")).expect("asks"));
+    assert_eq!(twin.peers().expect("asks")[0].address, "local");
+}
+
+/// A shard changes hands without an instant in which nobody holds it, and only to whoever offered itself last.
+fn a_lease_is_handed_over(server: &Server) {
+    let (mut a, mut b) = (leases(server, "a", LONG), leases(server, "b", LONG));
+    let eth = shard("ETH/USDT");
+    server.sql("DELETE FROM shard");
+    assert_eq!(a.standings(std::slice::from_ref(&eth)).expect("asks"), []);
+    let lease = a.take(&eth).expect("asks").expect("is free");
+    let mut old = sink(server, "a", vec![lease.clone()]);
+    let standing =
+        |leases: &mut Leases| leases.standings(std::slice::from_ref(&eth)).expect("asks").remove(0);
+    let held = Standing { lease: lease.clone(), owner: "a".into(), heir: String::new(), is_held: true };
+    assert_eq!(standing(&mut b), held);
+    assert!(!a.hand_over(&lease, "b").expect("asks"), "b has not offered itself");
+    a.offer(&eth).expect("asks");
+    assert_eq!(standing(&mut b).heir, "", "one's own shard needs no heir");
+    b.offer(&eth).expect("asks");
+    assert_eq!(standing(&mut a).heir, "b");
+    assert!(!a.hand_over(&lease, "c").expect("asks"), "it was b that offered itself");
+    let stale = Lease { fence: lease.fence - 1, ..lease.clone() };
+    assert!(!a.hand_over(&stale, "b").expect("asks"), "an old lease hands over nothing");
+    assert!(a.hand_over(&lease, "b").expect("asks"));
+    let now = standing(&mut a);
+    assert_eq!((now.owner.as_str(), now.heir.as_str(), now.is_held), ("b", "", true));
+    assert!(now.lease.fence > lease.fence);
+    assert!(!a.hand_over(&lease, "b").expect("asks"), "once");
+    let row = || rows([Row::Trade(trade("ETH/USDT", 700, 1, 1))]);
+    assert_eq!(old.commit(&row()).expect("is answered").of(Table::Trade).fenced, 1);
+    let mut new = sink(server, "b", vec![now.lease.clone()]);
+    assert_eq!(new.commit(&row()).expect("commits").of(Table::Trade).new, 1);
+    // A fence never stands for a generation of before the cluster.
+    let before: i64 = server.sql("SELECT max(last) FROM epoch")[0].parse().expect("a number");
+    assert!(lease.fence > before && before > 0, "{} and {before}", lease.fence);
+    b.release(&[now.lease]).expect("asks");
 }

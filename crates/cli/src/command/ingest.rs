@@ -24,6 +24,7 @@ Examples:
   venuekit ingest --sim-faults heavy --seed 7 --sim-truth truth.ndjson
   venuekit ingest --for 30 --json | jq .gaps_healed
   venuekit ingest --for 60 --tape tapes --report report.json
+  venuekit ingest --cluster --member rack-7 --config venuekit.toml
 
 Ends in good order on SIGINT (exit code 130) or SIGTERM (143): drains, commits, prints one summary.
 Other exit codes: 3 credentials, 4 configuration, 5 no venue or no server can be reached.")]
@@ -40,6 +41,16 @@ pub(crate) struct Args {
     /// Write what each session made of what it saw, as JSON: what a replay of its tape gives too.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Share the markets with every other worker that is given this and the same server: each takes its part, and
+    /// takes over what another leaves or loses. The server is named by VENUEKIT_CLUSTER_DSN_FILE, or by PGHOST and its
+    /// companions.
+    #[cfg(feature = "postgres")]
+    #[arg(long)]
+    cluster: bool,
+    /// The name of this worker among the others: the same after each start, and nobody else's [default: the machine's]
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    member: Option<String>,
     /// Where health and metrics are served.
     #[arg(long, value_name = "ADDR")]
     health: Option<SocketAddr>,
@@ -103,7 +114,11 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
         ..RunOptions::default()
     };
     #[cfg(feature = "postgres")]
-    let options = RunOptions { server: server(config.sink.kind)?, ..options };
+    let options = {
+        let member = args.cluster.then(|| args.member.map_or_else(machine, Ok)).transpose()?;
+        let is_wanted = member.is_some() || config.sink.kind == venuekit_ingest::SinkKind::Postgres;
+        RunOptions { server: is_wanted.then(server).transpose()?, member, ..options }
+    };
     let console = Console { data: Box::new(io::stdout()), screen, json: args.json, quiet: args.quiet };
     let shutdown = async move {
         let span = args.seconds.map(Duration::from_secs);
@@ -157,15 +172,17 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
 
 /// The server that takes the rows; where it is and with which password stands in the environment.
 #[cfg(feature = "postgres")]
-fn server(kind: venuekit_ingest::SinkKind) -> Result<Option<venuekit_ingest::Dsn>, Failure> {
-    use venuekit_ingest::{Dsn, IngestError, SinkKind};
-    match kind {
-        SinkKind::Sqlite => Ok(None),
-        SinkKind::Postgres => {
-            let dsn = Dsn::from_variables(|name| std::env::var(name).ok());
-            dsn.map(Some).map_err(|error| failure(IngestError::from(error)))
-        }
-    }
+fn server() -> Result<venuekit_ingest::Dsn, Failure> {
+    let dsn = venuekit_ingest::Dsn::from_variables(|name| std::env::var(name).ok());
+    dsn.map_err(|error| failure(IngestError::from(error)))
+}
+
+/// The machine's own name.
+#[cfg(feature = "postgres")]
+fn machine() -> Result<String, Failure> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let message = "this machine has no name; give the worker one with --member";
+    if name.is_empty() { Err(Failure::say(Exit::Usage, message)) } else { Ok(name) }
 }
 
 fn failure(error: IngestError) -> Failure {

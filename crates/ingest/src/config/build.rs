@@ -10,10 +10,15 @@ use venuekit_store::Retention;
 use venuekit_venue::{Channel, Interval, Venue};
 
 use super::error::{ConfigError, Source, unknown};
-use super::{Config, Private, SIM, SimSettings, SinkConfig, SinkKind, VenueConfig, file};
+use super::{ClusterConfig, Config, Private, SIM, SimSettings, SinkConfig, SinkKind, VenueConfig, file};
 
 /// A smaller spool could not hold what one batch brings.
 const SPOOL_BYTES_MIN: u64 = 1 << 20;
+
+/// Each bucket costs a session of its own.
+const BUCKETS_MAX: u16 = 256;
+/// A shorter lease would end between two renewals of a busy machine; a longer one leaves markets alone for long.
+const LEASE_SECONDS: std::ops::RangeInclusive<u64> = 3..=60;
 
 /// The public channels that are followed when none are named.
 const DEFAULT_CHANNELS: [Channel; 4] =
@@ -45,6 +50,7 @@ pub(super) fn default_sim() -> Config {
         ca: None,
         sim: SimSettings::default(),
         retention: Retention::default(),
+        cluster: ClusterConfig::default(),
     }
 }
 
@@ -108,6 +114,7 @@ pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, 
         config.ca = Some(read_beside(source, directory, &ca)?);
     }
     config.retention = retention(source, &file.retain)?;
+    config.cluster = cluster(source, file.cluster)?;
     let usual = SimSettings::default();
     config.sim = SimSettings {
         rate: file.sim.rate.unwrap_or(usual.rate),
@@ -122,6 +129,31 @@ pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, 
         tls: file.sim.tls.unwrap_or(usual.tls),
     };
     Ok(config)
+}
+
+/// How the work is cut.
+fn cluster(source: Source<'_>, keys: file::Cluster) -> Result<ClusterConfig, ConfigError> {
+    let mut cluster = ClusterConfig::default();
+    if let Some(buckets) = keys.buckets {
+        if buckets.get_ref().get() > BUCKETS_MAX {
+            return Err(source.error(buckets.span(), format!("buckets must be at most {BUCKETS_MAX}")));
+        }
+        cluster.buckets = *buckets.get_ref();
+    }
+    if let Some(address) = keys.address {
+        if address.get_ref().trim().is_empty() {
+            return Err(source.error(address.span(), "an empty address; leave it out for the server's view"));
+        }
+        cluster.address = Some(address.into_inner());
+    }
+    if let Some(seconds) = keys.lease_seconds {
+        if !LEASE_SECONDS.contains(seconds.get_ref()) {
+            let (from, to) = (LEASE_SECONDS.start(), LEASE_SECONDS.end());
+            return Err(source.error(seconds.span(), format!("lease_seconds must be {from} to {to}")));
+        }
+        cluster.lease = Duration::from_secs(*seconds.get_ref());
+    }
+    Ok(cluster)
 }
 
 /// The rules of `[retain]`: those of all venues, then those of one each.

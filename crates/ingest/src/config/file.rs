@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) tls: Tls,
     pub(super) sim: Sim,
     pub(super) retain: Retain,
+    pub(super) cluster: Cluster,
 }
 
 /// `[venues.ID]`.
@@ -64,6 +65,15 @@ pub(super) struct Sink {
     pub(super) batch_rows: Option<Spanned<usize>>,
     pub(super) batch_ms: Option<Spanned<u64>>,
     pub(super) queue_rows: Option<Spanned<usize>>,
+}
+
+/// `[cluster]`: the same for every member, but for the address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Cluster {
+    pub(super) buckets: Option<Spanned<std::num::NonZeroU16>>,
+    pub(super) address: Option<Spanned<String>>,
+    pub(super) lease_seconds: Option<Spanned<u64>>,
 }
 
 /// `[health]`.

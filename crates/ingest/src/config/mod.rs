@@ -9,6 +9,7 @@ mod file;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,27 @@ pub struct Config {
     pub sim: SimSettings,
     /// How long rows are kept; for good where nothing says so.
     pub retention: Retention,
+    /// How the work is cut where several workers share it.
+    pub cluster: ClusterConfig,
+}
+
+/// How the work is cut where several workers share it. Every member of a cluster has to have the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// Into how many parts each venue's spot and derivative markets are cut.
+    pub buckets: NonZeroU16,
+    /// What stands for the address from which this machine speaks to venues; machines behind one share its budgets.
+    /// Where absent, the address that the server sees.
+    pub address: Option<String>,
+    /// How long a lease lasts without being renewed.
+    pub lease: Duration,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> ClusterConfig {
+        let buckets = NonZeroU16::new(4).expect("not zero");
+        ClusterConfig { buckets, address: None, lease: Duration::from_secs(10) }
+    }
 }
 
 /// One venue to follow.

@@ -141,17 +141,27 @@ impl Feed {
             });
         }
         board.tally = self.tally.clone();
+        board.is_listed = session.is_listed();
+        let opened = self.connections.saturating_sub(board.connections);
+        let closed = board.connections.saturating_sub(self.connections);
         board.connections = self.connections;
         board.fault.clone_from(&self.fault);
         board.credentials.clone_from(&self.credentials_fault);
         drop(board);
+        // Sessions of one venue count together.
         let (tally, metrics) = (&self.tally, &self.parts.metrics);
+        let before = std::mem::replace(&mut self.counted, tally.clone());
         let counters = metrics.events.iter().chain(&metrics.gaps).chain(&metrics.broken);
         let counts = tally.events.iter().chain(&tally.gaps_by_channel).chain(&tally.broken);
-        counters.zip(counts).for_each(|(counter, count)| counter.absolute(*count));
-        metrics.checksum_failures.absolute(tally.checksum_failures);
-        metrics.shed.absolute(tally.shed_rows);
-        metrics.connections.set(f64::from(u32::try_from(self.connections).unwrap_or(u32::MAX)));
+        let befores = before.events.iter().chain(&before.gaps_by_channel).chain(&before.broken);
+        for (counter, (count, before)) in counters.zip(counts.zip(befores)) {
+            counter.increment(count - before);
+        }
+        metrics.checksum_failures.increment(tally.checksum_failures - before.checksum_failures);
+        metrics.shed.increment(tally.shed_rows - before.shed_rows);
+        let number = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        metrics.connections.increment(number(opened));
+        metrics.connections.decrement(number(closed));
     }
 }
 

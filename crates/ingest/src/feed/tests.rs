@@ -64,6 +64,7 @@ impl Bench {
             wishes: wish,
             notices: notify,
             resume,
+            tenure: None,
             credentials,
         });
         let rig = Rig::new(session, front.expect("simulated"), start, 7);

@@ -101,7 +101,7 @@ impl Bench {
     fn push(&self, stream: u32, rows: Vec<Row>) -> bool {
         let items = rows.into_iter().map(|row| Item { stream: Some(StreamId(stream)), row }).collect();
         let arrived = self.clock.now().mono;
-        self.queue.push(Chunk { venue: 0, arrived, items }).is_ok()
+        self.queue.push(Chunk { venue: 0, session: 0, fence: None, arrived, items }).is_ok()
     }
 
     fn sink_check(&self) -> (bool, String) {

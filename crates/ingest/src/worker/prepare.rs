@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use venuekit_driver::{Clock, Handle, Tape};
-use venuekit_session::{About, Config as SessionConfig, ConfigError as Unfit, Session, Want};
+use venuekit_session::{About, Config as SessionConfig, ConfigError as Unfit, Only, Session, Want};
 use venuekit_sign::Credentials;
 use venuekit_store::Resume;
 use venuekit_venue::{Channel, Venue};
@@ -60,6 +60,7 @@ pub(super) fn session(
     credentials: Option<Credentials>,
     seed: u64,
     simulator: Option<&Simulator>,
+    only: Option<Only>,
 ) -> Result<(Session, Vec<Want>), IngestError> {
     let mut hosts = venue.hosts.clone();
     if venue.is_embedded() {
@@ -72,6 +73,7 @@ pub(super) fn session(
         environment: venue.environment.clone(),
         credentials,
         seed,
+        only,
         ..SessionConfig::default()
     };
     let make = |config: &SessionConfig| Session::new(Arc::clone(&venue.venue), config.clone());

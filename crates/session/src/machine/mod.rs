@@ -244,6 +244,9 @@ impl Session {
             Input::Shed { conn } => self.on_shed(now, conn),
             Input::Command(Command::Resync(stream)) => self.on_resync_command(now, stream),
             Input::Command(Command::Ask(command)) => self.on_ask(now, *command),
+            Input::Command(Command::Share(sessions)) => {
+                self.rests.iter_mut().for_each(|rest| rest.share(sessions));
+            }
             Input::Command(Command::Stop) => self.stop(now),
             Input::Tick => self.start(now),
         }

@@ -107,6 +107,12 @@ impl Session {
         opened: &mut Vec<LineId>,
     ) {
         let topic = Topic { channel, market };
+        let instrument = market.and_then(|market| self.products[product].catalog.get(market));
+        if let (Some(only), Some(instrument)) = (&self.config.only, instrument)
+            && !only.holds(&instrument.symbol)
+        {
+            return;
+        }
         if self.products[product].by_topic.contains_key(&topic) {
             return;
         }
@@ -118,7 +124,6 @@ impl Session {
             return;
         };
         let id = StreamId(u32::try_from(self.streams.len()).expect("fewer than 2^32 streams"));
-        let instrument = market.and_then(|market| self.products[product].catalog.get(market));
         let tick = instrument.map(|i| i.tick).unwrap_or_default();
         let info = StreamInfo {
             stream: id,

@@ -5,6 +5,7 @@
 //! answered, since the venue counted it no later than that; until then it counts without end. So the way there may
 //! be as uneven as it likes.
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,6 +32,8 @@ enum Owner {
 #[derive(Debug, Default)]
 pub(crate) struct Budgets {
     budgets: Vec<(Budget, BTreeMap<Owner, Spent>)>,
+    /// How many other sessions draw on the budgets of our address, as much as we do.
+    others: u32,
 }
 
 /// What one request draws, and from where.
@@ -48,6 +51,14 @@ impl Budgets {
                 self.budgets.push((budget.clone(), BTreeMap::new()));
             }
         }
+    }
+
+    /// Draws on the budgets of an address as one of so many sessions from now on.
+    ///
+    /// What we draw is counted as if each of the others drew the same at that moment; what the venue says was used is
+    /// everybody's already.
+    pub(crate) fn share(&mut self, sessions: NonZeroU32) {
+        self.others = sessions.get() - 1;
     }
 
     /// What cancels cost by the age of their orders, where that counts.
@@ -75,6 +86,10 @@ impl Budgets {
                 BudgetKey::AccountElseIp => Owner::Address,
                 BudgetKey::Pair if proven => market.map_or(Owner::Account, Owner::Pair),
                 BudgetKey::Account | BudgetKey::ApiKey | BudgetKey::Pair => return None,
+            };
+            let amount = match owner {
+                Owner::Address => amount.saturating_add(amount.saturating_mul(self.others)),
+                Owner::Account | Owner::Pair(_) => amount,
             };
             (amount > 0).then_some(Draw { budget: index, owner, amount })
         })
@@ -291,6 +306,36 @@ mod tests {
 
     fn request(weight: u32) -> HttpRequest {
         HttpRequest { weight, ..HttpRequest::get(&Ask::Instruments, "/test", "/test") }
+    }
+
+    /// Sessions behind one address, none of which sees the others: together they draw what one may, and each gets on.
+    #[test]
+    fn sessions_behind_one_address_draw_what_one_may() {
+        for sessions in [1, 2, 5, 16] {
+            let of = NonZeroU32::new(sessions).expect("not zero");
+            let mut all: Vec<Budgets> = (0..sessions).map(|_| Budgets::default()).collect();
+            for budgets in &mut all {
+                budgets.add(&[budget(Window::Rolling(SPAN))]);
+                budgets.share(of);
+            }
+            let mut now = Mono(1);
+            let mut drawn = vec![0u32; all.len()];
+            for id in 0..40 {
+                for (budgets, drawn) in all.iter_mut().zip(&mut drawn) {
+                    if budgets.fits(now, Lane::Order, &request(1), None).is_ok() {
+                        budgets.draw(RequestId(id), &request(1), None);
+                        budgets.settle(now, RequestId(id));
+                        *drawn += 1;
+                    }
+                }
+                now = now.plus(Duration::from_secs(1));
+            }
+            assert!(drawn.iter().sum::<u32>() <= 40, "{sessions} sessions drew {drawn:?} of 40");
+            assert!(drawn.iter().all(|drawn| *drawn == 40 / sessions), "{sessions}: {drawn:?}");
+            // What is larger than a share leaves alone, instead of never.
+            now = now.plus(SPAN);
+            assert!(all[0].fits(now, Lane::Order, &request(39), None).is_ok());
+        }
     }
 
     /// A venue that counts by each kind of window, whatever the latency and the phase.

@@ -138,6 +138,11 @@ impl Rest {
         self.budgets.add(budgets);
     }
 
+    /// Draws on the budgets of an address as one of so many sessions from now on.
+    pub(crate) fn share(&mut self, sessions: core::num::NonZeroU32) {
+        self.budgets.share(sessions);
+    }
+
     /// Sends signed requests one after the other from now on. Cancels do not wait: what they overtake is refused for its
     /// number, and sent once more.
     pub(crate) fn be_serial(&mut self) {

@@ -3,15 +3,15 @@
 //! Owns taking, keeping and giving back. It refuses to judge who may write: the statement that writes looks at the
 //! fence itself, so that a worker that slept through its lease writes nothing however sure it is.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use super::link::{Link, LinkError};
 use super::{ConnectError, Dsn, ready};
 use crate::shard::Shard;
-use crate::{SinkError, World};
+use crate::{Market, Resume, SinkError, World};
 
 /// The right to write a shard's rows, as long as the server says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,44 @@ pub struct Leases {
     owner: String,
     /// How long a lease lasts without being renewed, in the server's words.
     ttl: String,
+    /// It has said that it is there.
+    is_announced: bool,
+}
+
+/// What a worker says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Which process it is; no other one of its name ever says the same.
+    pub process: String,
+    /// What stands for the address that its requests come from at the venues; where absent, the address that the
+    /// server sees.
+    pub address: Option<String>,
+    /// The venue of each of its sessions.
+    pub sessions: Vec<String>,
+}
+
+/// A worker that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name.
+    pub name: String,
+    /// What stands for its address at the venues.
+    pub address: String,
+    /// The venue of each of its sessions.
+    pub sessions: Vec<String>,
+}
+
+/// How a shard stands, by the server's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The lease that was given last.
+    pub lease: Lease,
+    /// To whom; empty where it was given back.
+    pub owner: String,
+    /// Who offered to take over, since then; empty where nobody did.
+    pub heir: String,
+    /// Whether it has not run out.
+    pub is_held: bool,
 }
 
 impl Leases {
@@ -48,20 +86,43 @@ impl Leases {
     /// **Errors**: [`ConnectError`].
     pub fn connect(dsn: &Dsn, world: &World, owner: &str, ttl: Duration) -> Result<Leases, ConnectError> {
         let link = ready(dsn, world)?;
-        Ok(Leases { link, owner: owner.to_owned(), ttl: format!("{} milliseconds", ttl.as_millis()) })
+        Ok(Leases {
+            link,
+            owner: owner.to_owned(),
+            ttl: format!("{} milliseconds", ttl.as_millis()),
+            is_announced: false,
+        })
     }
 
-    /// Says that this worker is there, and learns who else was within the length of a lease, by name.
+    /// Says that this worker is there; false where another process has come and goes by its name now.
     ///
     /// **Errors**: [`SinkError`].
-    pub fn workers(&mut self) -> Result<Vec<String>, SinkError> {
-        let Leases { link, owner, ttl } = self;
+    pub fn announce(&mut self, presence: &Presence) -> Result<bool, SinkError> {
+        let Leases { link, owner, is_announced, .. } = self;
+        let Presence { process, address, sessions } = presence;
+        let said = run(link, async |client| {
+            // The first word takes the name over from whoever had it; the further ones do not.
+            let say = "INSERT INTO worker (worker, seen, process, address, sessions)
+                       VALUES ($1, now(), $2, coalesce($3, host(inet_client_addr()), 'local'), $4)
+                       ON CONFLICT (worker) DO UPDATE SET seen = now(), process = excluded.process,
+                         address = excluded.address, sessions = excluded.sessions
+                       WHERE worker.process = excluded.process OR NOT $5";
+            client.execute(say, &[owner, process, address, sessions, is_announced]).await
+        })?;
+        *is_announced = true;
+        Ok(said > 0)
+    }
+
+    /// Who was there within the length of a lease, by name.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn peers(&mut self) -> Result<Vec<Peer>, SinkError> {
+        let Leases { link, ttl, .. } = self;
         run(link, async |client| {
-            let seen =
-                "INSERT INTO worker VALUES ($1, now()) ON CONFLICT (worker) DO UPDATE SET seen = now()";
-            client.execute(seen, &[owner]).await?;
-            let live = "SELECT worker FROM worker WHERE seen > now() - $1::text::interval ORDER BY worker";
-            Ok(client.query(live, &[ttl]).await?.iter().map(|row| row.get(0)).collect())
+            let live = "SELECT worker, address, sessions FROM worker
+                        WHERE seen > now() - $1::text::interval ORDER BY worker";
+            let peer = |row: &Row| Peer { name: row.get(0), address: row.get(1), sessions: row.get(2) };
+            Ok(client.query(live, &[ttl]).await?.iter().map(peer).collect())
         })
     }
 
@@ -76,6 +137,68 @@ impl Leases {
         })
     }
 
+    /// How shards stand; those that nobody ever took are left out.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn standings(&mut self, shards: &[Shard]) -> Result<Vec<Standing>, SinkError> {
+        let names: Vec<&str> = shards.iter().map(Shard::as_str).collect();
+        run(&mut self.link, async |client| {
+            let ask = "SELECT shard, owner, fence, heir, expires > now() FROM shard WHERE shard = ANY($1)";
+            let standing = |row: &Row| Standing {
+                lease: Lease { shard: Shard::from(row.get::<_, String>(0)), fence: row.get(2) },
+                owner: row.get(1),
+                heir: row.get(3),
+                is_held: row.get(4),
+            };
+            Ok(client.query(ask, &[&names]).await?.iter().map(standing).collect())
+        })
+    }
+
+    /// Says that this worker follows a shard's markets already, so that whoever holds it may hand it over.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn offer(&mut self, shard: &Shard) -> Result<(), SinkError> {
+        let Leases { link, owner, .. } = self;
+        let name = shard.as_str();
+        run(link, async |client| {
+            let offer = "UPDATE shard SET heir = $2 WHERE shard = $1 AND owner <> $2";
+            client.execute(offer, &[&name, owner]).await?;
+            Ok(())
+        })
+    }
+
+    /// Hands a lease over to the worker that offered itself for it, with no instant between; false where it is not
+    /// held any more, or another one has offered itself since.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn hand_over(&mut self, lease: &Lease, heir: &str) -> Result<bool, SinkError> {
+        let Leases { link, owner, ttl, .. } = self;
+        let name = lease.shard.as_str();
+        run(link, async |client| {
+            let give = "WITH mine AS (
+                          SELECT shard FROM shard WHERE shard = $1 AND owner = $2 AND fence = $3 AND heir = $4
+                            AND expires > now() FOR UPDATE)
+                        UPDATE shard SET owner = heir, heir = '', fence = fence + 1,
+                          expires = now() + $5::text::interval
+                        FROM mine WHERE shard.shard = mine.shard";
+            Ok(client.execute(give, &[&name, owner, &lease.fence, &heir, ttl]).await? > 0)
+        })
+    }
+
+    /// As [`Sink::reserve_epochs`](crate::Sink::reserve_epochs), of the generations that all workers share.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn reserve_epochs(&mut self, market: &Market, count: NonZeroU32) -> Result<u64, SinkError> {
+        super::reserve_epochs(&mut self.link, market, count)
+    }
+
+    /// As [`Sink::resume`](crate::Sink::resume).
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn resume(&mut self) -> Result<Resume, SinkError> {
+        super::resume(&mut self.link)
+    }
+
     /// Takes a shard that nobody holds; nothing where somebody does.
     ///
     /// Whoever held it before writes nothing from then on: the lock waits for a batch that is being written, and the
@@ -83,15 +206,18 @@ impl Leases {
     ///
     /// **Errors**: [`SinkError`].
     pub fn take(&mut self, shard: &Shard) -> Result<Option<Lease>, SinkError> {
-        let Leases { link, owner, ttl } = self;
+        let Leases { link, owner, ttl, .. } = self;
         let name = shard.as_str();
         let fence: Option<i64> = run(link, async |client| {
-            let declare = "INSERT INTO shard VALUES ($1, '', 0, '-infinity') ON CONFLICT DO NOTHING";
+            // Above every generation of before, so that a fence can stand for one.
+            let declare = "INSERT INTO shard (shard, owner, fence, expires)
+                           SELECT $1::text, '', coalesce(max(last), 0), '-infinity'::timestamptz FROM epoch
+                           ON CONFLICT DO NOTHING";
             client.execute(declare, &[&name]).await?;
             // The lock is the strong one, which an update alone would not take: writers hold the weakest.
             let take = "WITH free AS (
                           SELECT shard FROM shard WHERE shard = $1 AND (expires <= now() OR owner = $2) FOR UPDATE)
-                        UPDATE shard SET owner = $2, fence = fence + 1, expires = now() + $3::text::interval
+                        UPDATE shard SET owner = $2, heir = '', fence = fence + 1, expires = now() + $3::text::interval
                         FROM free WHERE shard.shard = free.shard RETURNING fence";
             Ok(client.query_opt(take, &[&name, owner, ttl]).await?.map(|row| row.get(0)))
         })?;
@@ -103,7 +229,7 @@ impl Leases {
     ///
     /// **Errors**: [`SinkError`].
     pub fn renew(&mut self, leases: &[Lease]) -> Result<Vec<Lease>, SinkError> {
-        let Leases { link, owner, ttl } = self;
+        let Leases { link, owner, ttl, .. } = self;
         let (shards, fences) = unzip(leases);
         run(link, async |client| {
             let renew = "UPDATE shard SET expires = now() + $4::text::interval
@@ -111,10 +237,7 @@ impl Leases {
                          WHERE shard.shard = w.shard AND shard.fence = w.fence AND owner = $3 AND expires > now()
                          RETURNING shard.shard, shard.fence";
             let rows = client.query(renew, &[&shards, &fences, owner, ttl]).await?;
-            let lease = |row: &tokio_postgres::Row| Lease {
-                shard: Shard::from(row.get::<_, String>(0)),
-                fence: row.get(1),
-            };
+            let lease = |row: &Row| Lease { shard: Shard::from(row.get::<_, String>(0)), fence: row.get(1) };
             Ok(rows.iter().map(lease).collect())
         })
     }

@@ -20,7 +20,7 @@ use std::num::NonZeroU32;
 use venuekit_types::UnixNanos;
 
 pub use dsn::{Dsn, DsnError};
-pub use lease::{Fence, Lease, Leases};
+pub use lease::{Fence, Lease, Leases, Peer, Presence, Standing};
 pub use link::ConnectError;
 
 use self::link::{Link, LinkError};
@@ -107,30 +107,37 @@ impl Sink for Postgres {
     }
 
     fn reserve_epochs(&mut self, market: &Market, count: NonZeroU32) -> Result<u64, SinkError> {
-        let (venue, symbol, count) = (&*market.venue, market.symbol.as_str(), i64::from(count.get()));
-        let act = async |client: &mut tokio_postgres::Client, _| {
-            let sql = "INSERT INTO epoch VALUES ($1, $2, $3) ON CONFLICT (venue, symbol)
-                       DO UPDATE SET last = epoch.last + excluded.last RETURNING last";
-            client.query_one(sql, &[&venue, &symbol, &count]).await
-        };
-        let last: i64 = self.link.run(act).map_err(LinkError::into_sink)?.get(0);
-        Ok(last.saturating_sub(count).saturating_add(1).unsigned_abs())
+        reserve_epochs(&mut self.link, market, count)
     }
 
     fn resume(&mut self) -> Result<Resume, SinkError> {
-        let act = async |client: &mut tokio_postgres::Client, _| {
-            let cursors =
-                "SELECT venue, symbol, channel, epoch, last_seq, ts_local FROM stream ORDER BY 1, 2, 3";
-            let gaps = "SELECT venue, symbol, channel, epoch, from_seq, to_seq, cause, detected_at FROM gap
-                        WHERE healed_at IS NULL ORDER BY detected_at, venue, symbol, channel";
-            Ok((client.query(cursors, &[]).await?, client.query(gaps, &[]).await?))
-        };
-        let (cursors, gaps) = self.link.run(act).map_err(LinkError::into_sink)?;
-        Ok(Resume {
-            cursors: cursors.iter().map(cursor).collect::<Result<_, _>>()?,
-            open_gaps: gaps.iter().map(open_gap).collect::<Result<_, _>>()?,
-        })
+        resume(&mut self.link)
     }
+}
+
+fn reserve_epochs(link: &mut Link, market: &Market, count: NonZeroU32) -> Result<u64, SinkError> {
+    let (venue, symbol, count) = (&*market.venue, market.symbol.as_str(), i64::from(count.get()));
+    let act = async |client: &mut tokio_postgres::Client, _| {
+        let sql = "INSERT INTO epoch VALUES ($1, $2, $3) ON CONFLICT (venue, symbol)
+                   DO UPDATE SET last = epoch.last + excluded.last RETURNING last";
+        client.query_one(sql, &[&venue, &symbol, &count]).await
+    };
+    let last: i64 = link.run(act).map_err(LinkError::into_sink)?.get(0);
+    Ok(last.saturating_sub(count).saturating_add(1).unsigned_abs())
+}
+
+fn resume(link: &mut Link) -> Result<Resume, SinkError> {
+    let act = async |client: &mut tokio_postgres::Client, _| {
+        let cursors = "SELECT venue, symbol, channel, epoch, last_seq, ts_local FROM stream ORDER BY 1, 2, 3";
+        let gaps = "SELECT venue, symbol, channel, epoch, from_seq, to_seq, cause, detected_at FROM gap
+                    WHERE healed_at IS NULL ORDER BY detected_at, venue, symbol, channel";
+        Ok((client.query(cursors, &[]).await?, client.query(gaps, &[]).await?))
+    };
+    let (cursors, gaps) = link.run(act).map_err(LinkError::into_sink)?;
+    Ok(Resume {
+        cursors: cursors.iter().map(cursor).collect::<Result<_, _>>()?,
+        open_gaps: gaps.iter().map(open_gap).collect::<Result<_, _>>()?,
+    })
 }
 
 type PgRow = tokio_postgres::Row;
