@@ -110,6 +110,7 @@ impl Metrics {
     }
 
     /// The handles of a shard: whether it is held, and the fence.
+    #[cfg(feature = "postgres")]
     pub(crate) fn shard(&self, shard: &str) -> (Gauge, Gauge) {
         self.with(|| {
             (
@@ -120,6 +121,7 @@ impl Metrics {
     }
 
     /// Counts batches that a fence turned away.
+    #[cfg(feature = "postgres")]
     pub(crate) fn fence_rejections(&self) -> Counter {
         self.with(|| counter!("venuekit_fence_rejections_total"))
     }

@@ -132,6 +132,7 @@ impl Queue {
     }
 
     /// How many chunks were ever put in: when the sink has stored as many, it has stored what is here now.
+    #[cfg(feature = "postgres")]
     pub(crate) fn put_so_far(&self) -> u64 {
         self.lock().put
     }
