@@ -22,6 +22,7 @@ pub mod duedex;
 mod hmac;
 pub mod kraken;
 mod secret;
+pub mod webhook;
 
 pub use hmac::{eq_hex, hmac_sha256_hex};
 pub use secret::{Credentials, Secret, SecretError};

@@ -30,6 +30,12 @@ pub enum SecretError {
         "the api secret is a private key that is no plain Ed25519 key; make an Ed25519 key without a password at the venue (RSA keys are not signed with), or use an HMAC secret"
     )]
     NotEd25519,
+    /// It has another length than secrets of its kind.
+    #[error("the secret has {bytes} bytes, and one of its kind has 24 to 64; make a new one")]
+    Length {
+        /// How many it has.
+        bytes: usize,
+    },
     /// There is nothing to sign with.
     #[error("the api secret is empty; set it in the environment")]
     Empty,
