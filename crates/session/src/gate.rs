@@ -2,10 +2,11 @@
 //!
 //! It owns the three modes, what moves between them, the caps, and the demand that everything be cancelled. It fails
 //! closed: nothing passes that an operator has not armed, for a span, with a state that was read back within the last
-//! two seconds. It refuses to cancel anything itself, to read a clock, and to open by itself: [`Gate::arm`] is the only
+//! two seconds. What cancels is a [`Sweep`]. It refuses to read a clock, and to open by itself: [`Gate::arm`] is the only
 //! way to [`Mode::Active`].
 
 mod caps;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use venuekit_types::{Mono, Now, UnixNanos};
 
 pub use caps::{Cap, Caps, Day, Entry, Notional};
+pub use sweep::{Scope, Step, Sweep};
 
 /// How long a state that was read back vouches for the gate.
 pub const VERIFIED_FOR: Duration = Duration::from_secs(2);
@@ -341,9 +343,14 @@ impl Gate {
 
     /// The state was read back just now, and it says what the gate says.
     pub fn verified(&mut self, now: Now) {
+        self.verified_at(now, now.mono);
+    }
+
+    /// As [`Gate::verified`], where the oldest of what vouches for the gate was read at an earlier instant.
+    pub fn verified_at(&mut self, now: Now, read: Mono) {
         // A gap that is already there counts, whatever comes after it.
         self.tick(now);
-        self.verified = Some(now.mono);
+        self.verified = self.verified.max(Some(read.min(now.mono)));
     }
 
     /// The state is not what it should be.

@@ -14,6 +14,7 @@ mod overhear;
 pub mod requests;
 mod rig;
 pub mod scenario;
+pub mod sweep;
 mod tweak;
 
 pub use oracle::{Judge, digest};
