@@ -6,22 +6,27 @@
 use core::time::Duration;
 
 use venuekit_types::{Mono, Now};
-use venuekit_venue::spec::ClientId;
+use venuekit_venue::spec::{ClientId, PrivateModel};
 use venuekit_venue::{
-    Ask, AskKind, Auth, EventBuf, Fault, FaultKind, Lane, MarketId, NewOrder, OrderRef, Row, grid,
+    Ask, AskKind, Auth, Channel, EventBuf, Fault, FaultKind, Lane, MarketId, NewOrder, OrderPatch, OrderRef,
+    OrderStatus, Row, grid,
 };
 
 use super::{Out, Persisting, Session};
 use crate::backoff::Backoff;
 use crate::command::{AskCommand, CommandId, Done, Intent, Persist, Resolution};
+use crate::config::Want;
 use crate::event::Event;
 use crate::io::{PersistId, RequestId, Timer};
 use crate::rest::{Gate, Job, Purpose};
+use crate::stream::Stream;
 
 /// First span between two lookups of an order.
 const LOOKUP_BASE: Duration = Duration::from_millis(100);
 /// Longest span between two lookups while the venue answers.
 const LOOKUP_CAP: Duration = Duration::from_millis(800);
+/// How long a connection that beats may take to say that nothing has come.
+const HEARD_WITHIN: Duration = Duration::from_millis(1_500);
 /// The span between two lookups that only an operator can help.
 const LOOKUP_REFUSED: Duration = Duration::from_secs(30);
 
@@ -30,7 +35,38 @@ pub(super) struct Pending {
     product: usize,
     /// Whether an intent was given to the store.
     kept: bool,
+    /// The order that it places or cancels.
+    about: Option<About>,
     stage: Stage,
+}
+
+/// The order that a command is about, as far as the private stream can tell of it.
+struct About {
+    order: OrderRef,
+    /// Whether the command places it; else only its end answers the command.
+    places: bool,
+    /// What the stream told of it that would answer the command.
+    told: Option<Box<OrderPatch>>,
+}
+
+impl About {
+    fn of(ask: &Ask) -> Option<About> {
+        let (order, places) = match ask {
+            Ask::Place(order) => (OrderRef::Client(order.client_order_id.clone()), true),
+            Ask::Cancel { order, .. } => (order.clone(), false),
+            _ => return None,
+        };
+        Some(About { order, places, told: None })
+    }
+
+    /// Whether what the stream tells of an order answers the command.
+    fn is_answered_by(&self, row: &OrderPatch) -> bool {
+        let named = match &self.order {
+            OrderRef::Venue(id) => row.order_id == *id,
+            OrderRef::Client(id) => row.client_order_id.as_ref() == Some(id),
+        };
+        named && (self.places || row.status.is_some_and(OrderStatus::is_final))
+    }
 }
 
 enum Stage {
@@ -46,6 +82,8 @@ struct Looking {
     /// The venue's spelling, since the list of instruments may still be to come.
     symbol: String,
     order: OrderRef,
+    /// When it left, where this process sent it.
+    sent: Option<Mono>,
     /// From when on "not found" means that it never was.
     surely_from: Mono,
     backoff: Backoff,
@@ -82,13 +120,15 @@ impl Session {
         }
         let Ask::Place(order) = &job.ask else {
             let stage = Stage::Asked(job.id);
-            self.commands.insert(id, Pending { product, kept: false, stage });
+            self.commands.insert(id, Pending { product, kept: false, about: About::of(&job.ask), stage });
             self.enqueue(job);
             return;
         };
         let intent = Box::new(self.intent(now, id, product, order));
         self.persist(Persisting::Intent(id), Persist::Intent { id, intent });
-        self.commands.insert(id, Pending { product, kept: true, stage: Stage::Storing(Box::new(job)) });
+        let about = About::of(&job.ask);
+        self.commands
+            .insert(id, Pending { product, kept: true, about, stage: Stage::Storing(Box::new(job)) });
     }
 
     /// Makes a request of a command, or says how it ends before it began.
@@ -318,11 +358,16 @@ impl Session {
         };
         let symbol = self.symbol_of(job.product, market);
         let surely_from = job.sent.plus(self.arrives_within(job.product));
+        let mut told = None;
         if let Some(pending) = self.commands.get_mut(&id) {
-            pending.stage = Stage::Looking(Looking::new(symbol, order, surely_from));
+            pending.stage = Stage::Looking(Looking::new(symbol, order, Some(job.sent), surely_from));
+            told = pending.about.as_mut().and_then(|about| about.told.take());
         }
         self.emit(Event::Done { id, done: Done::Unknown(fault) });
-        self.timers.set(Timer::Lookup(id), now.mono);
+        match told {
+            Some(row) => self.resolve(id, Resolution::Found(row)),
+            None => self.look_first(now, id),
+        }
     }
 
     /// The span after which an order that left cannot arrive any more, and one that arrived shows in answers.
@@ -352,19 +397,88 @@ impl Session {
             let id = CommandId(intent.id);
             let surely_from = now.mono.plus(self.arrives_within(product));
             let order = OrderRef::Client(intent.client_order_id);
-            let looking = Looking::new(intent.symbol, order, surely_from);
-            self.commands.insert(id, Pending { product, kept: true, stage: Stage::Looking(looking) });
-            self.timers.set(Timer::Lookup(id), now.mono);
+            let about = Some(About { order: order.clone(), places: true, told: None });
+            let looking = Looking::new(intent.symbol, order, None, surely_from);
+            self.commands.insert(id, Pending { product, kept: true, about, stage: Stage::Looking(looking) });
+            self.look_first(now, id);
+        }
+    }
+
+    /// The first lookup of an order: at once, unless a numbered stream of the account's orders is followed, which tells
+    /// of it without a request if it is there.
+    fn look_first(&mut self, now: Now, id: CommandId) {
+        let Some(Pending { product, stage: Stage::Looking(looking), .. }) = self.commands.get(&id) else {
+            return;
+        };
+        let at = if self.hears_orders(*product) { looking.surely_from } else { now.mono };
+        self.timers.set(Timer::Lookup(id), at.max(now.mono));
+    }
+
+    /// Whether a stream of a product's orders is to be followed that loses nothing without our knowing.
+    fn hears_orders(&self, product: usize) -> bool {
+        let spec = self.spec(product);
+        let wanted = |want: &Want| {
+            want.channel == Channel::Orders && want.product.as_ref().is_none_or(|name| *name == spec.product)
+        };
+        spec.private.orders == PrivateModel::SnapshotDelta { numbered: true }
+            && self.config.credentials.is_some()
+            && self.config.wants.iter().any(wanted)
+    }
+
+    /// Whether that stream told everything from one instant to another: it was live all along, and its connection spoke
+    /// after the second.
+    fn heard_all(&self, product: usize, from: Mono, to: Mono) -> bool {
+        let orders = |s: &&Stream| {
+            s.info.product == product && s.topic.channel == Channel::Orders && s.rule.is_numbered()
+        };
+        let Some(stream) = self.streams.iter().find(orders) else { return false };
+        let conn = stream.primary.as_ref().and_then(|feed| self.conns.get(&feed.conn));
+        stream.live_since.is_some_and(|since| since <= from) && conn.is_some_and(|conn| conn.last_frame >= to)
+    }
+
+    /// The private stream told of an order: that answers whoever looks for it, and whoever will.
+    pub(super) fn on_order_told(&mut self, product: usize, row: &OrderPatch) {
+        let about = |pending: &Pending| {
+            pending.product == product
+                && pending.about.as_ref().is_some_and(|about| about.is_answered_by(row))
+        };
+        let Some((&id, pending)) = self.commands.iter_mut().find(|(_, pending)| about(pending)) else {
+            return;
+        };
+        if matches!(pending.stage, Stage::Looking(_)) {
+            self.resolve(id, Resolution::Found(Box::new(row.clone())));
+        } else if let Some(about) = &mut pending.about {
+            about.told = Some(Box::new(row.clone()));
         }
     }
 
     pub(super) fn on_lookup_due(&mut self, now: Now, id: CommandId) {
-        let Some(Pending { product, stage: Stage::Looking(looking), .. }) = self.commands.get(&id) else {
+        let Some(Pending { product, about, stage: Stage::Looking(looking), .. }) = self.commands.get(&id)
+        else {
             return;
         };
         let product = *product;
+        let surely_from = looking.surely_from;
+        let places = about.as_ref().is_some_and(|about| about.places);
+        // A stream that was heard all the while an order could arrive, and has not told of it, says that it never was.
+        if places && looking.sent.is_some_and(|sent| self.heard_all(product, sent, surely_from)) {
+            self.resolve(id, Resolution::NeverPlaced);
+            return;
+        }
+        if places && self.hears_orders(product) && now.mono < surely_from.plus(HEARD_WITHIN) {
+            // The next beat of its connection says as much, and costs no request.
+            self.timers.set(Timer::Lookup(id), now.mono.plus(LOOKUP_BASE));
+            return;
+        }
         let listed = self.products[product].catalog.find(&looking.symbol);
-        let ask = listed.map(|(market, _)| Ask::Order { market, order: looking.order.clone() });
+        // Nor is one open that the stream has not told of since; it may be over.
+        let is_over = places
+            && self.heard_all(product, Mono(u64::MAX), surely_from)
+            && self.spec(product).can(AskKind::ClosedOrder);
+        let ask = listed.map(|(market, _)| match looking.order.clone() {
+            order if is_over => Ask::ClosedOrder { market, order },
+            order => Ask::Order { market, order },
+        });
         // Looking up is as urgent as placing was.
         let asked = ask.and_then(|ask| self.request(product, Lane::Order, ask, Purpose::Lookup(id)));
         if asked.is_none() {
@@ -458,8 +572,8 @@ impl Session {
 }
 
 impl Looking {
-    fn new(symbol: String, order: OrderRef, surely_from: Mono) -> Looking {
-        Looking { symbol, order, surely_from, backoff: Backoff::new(LOOKUP_BASE, LOOKUP_CAP) }
+    fn new(symbol: String, order: OrderRef, sent: Option<Mono>, surely_from: Mono) -> Looking {
+        Looking { symbol, order, sent, surely_from, backoff: Backoff::new(LOOKUP_BASE, LOOKUP_CAP) }
     }
 }
 

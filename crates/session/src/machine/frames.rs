@@ -302,7 +302,11 @@ impl Session {
     fn tell_private(&mut self, id: StreamId, patch: PrivateState) -> bool {
         let limit = self.limits.private_rows;
         match self.stream(id).rows.merge(patch, limit) {
-            Ok(PrivateState::Order(row)) => self.emit(Event::Order { stream: id, row: Box::new(row) }),
+            Ok(PrivateState::Order(row)) => {
+                let product = self.streams[id.0 as usize].info.product;
+                self.on_order_told(product, &row);
+                self.emit(Event::Order { stream: id, row: Box::new(row) });
+            }
             Ok(PrivateState::Position(row)) => self.emit(Event::Position { stream: id, row: Box::new(row) }),
             Ok(PrivateState::Balance(row)) => self.emit(Event::Balance { stream: id, row: Box::new(row) }),
             Err(_) => return false,

@@ -17,7 +17,8 @@ use crate::io::RequestId;
 
 /// The share of each budget that only the two urgent lanes may draw: one part in this many.
 const RESERVE: u32 = 20;
-/// What polls leave to the others at least, where the budget has twice that: a few orders to look up.
+/// What polls leave to the others at least, where the budget has twice that: a few orders to look up. What must be
+/// read leaves half as much, where the budget has twice that: one order.
 const RESERVE_MIN: u32 = 6;
 
 /// Whose window it is, where one budget has several.
@@ -114,7 +115,7 @@ impl Budgets {
             let is_shared = matches!(budget.draws, Draws::Weight | Draws::Under(_));
             let share = budget.capacity.div_ceil(RESERVE);
             let reserve = match lane {
-                Lane::Must if is_shared => share,
+                Lane::Must if is_shared => share.max((RESERVE_MIN / 2).min(budget.capacity / 4)),
                 Lane::Poll if is_shared => share.max(RESERVE_MIN.min(budget.capacity / 2)),
                 _ => 0,
             };
