@@ -8,7 +8,7 @@ use venuekit_session::{AskCommand, Command, CommandId, Config, Done, Emission, E
 use venuekit_sim::faults::{self, FaultPlan};
 use venuekit_sim::venue::VenueSim;
 use venuekit_types::{Mono, Now};
-use venuekit_venue::{Ask, AskKind, Lane, MarketId, OrderRef};
+use venuekit_venue::{Ask, AskKind, Fault, FaultKind, Lane, MarketId, OrderRef};
 
 use crate::rig::{Rig, Watch};
 use crate::scenario::{SimSeed, Subject};
@@ -25,6 +25,10 @@ pub struct Flood {
     pub used_permille: u32,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// Refusals for a budget, with whatever status and words the venue has for them.
+    pub limited: u64,
+    /// Bans and lockouts.
+    pub banned: u64,
     /// Polls that found no place in the queue, and were told so.
     pub turned_away: u64,
 }
@@ -53,6 +57,20 @@ struct Ends {
     other: u64,
     clock_faults: u64,
     alarms: u64,
+    limited: u64,
+    banned: u64,
+}
+
+impl Ends {
+    /// The venue refused something.
+    fn refused(&mut self, fault: &Fault) {
+        match fault.kind {
+            FaultKind::Clock => self.clock_faults += 1,
+            FaultKind::RateLimited => self.limited += 1,
+            FaultKind::Banned => self.banned += 1,
+            _ => {}
+        }
+    }
 }
 
 impl Watch<VenueSim> for Ends {
@@ -60,10 +78,13 @@ impl Watch<VenueSim> for Ends {
         match emission.event {
             Event::Done { done: Done::Accepted, .. } => self.accepted += 1,
             Event::Done { done: Done::NotSent(_), .. } => self.not_sent += 1,
-            Event::Done { .. } => self.other += 1,
-            Event::Fault { fault, .. } if fault.kind == venuekit_venue::FaultKind::Clock => {
-                self.clock_faults += 1
+            Event::Done { done, .. } => {
+                self.other += 1;
+                if let Done::Rejected(fault) = done {
+                    self.refused(fault);
+                }
             }
+            Event::Fault { fault, .. } => self.refused(fault),
             Event::Clock { alarm: true, .. } => self.alarms += 1,
             _ => {}
         }
@@ -101,8 +122,13 @@ pub fn flood(subject: &Subject, product: usize, seed: u64, minutes: u32) -> Floo
     // What one poll draws, as the adapter says.
     let catalog = rig.session.catalog(product).clone();
     let place = venuekit_venue::Place { product, socket: 0, catalog: &catalog };
-    let weight = subject.venue.ask(place, &poll).map_or(1, |request| request.weight);
-    let polls = budget.capacity * FLOOD / weight / 240;
+    let weighed = |ask: &Ask| subject.venue.ask(place, ask).map_or(1, |request| request.weight);
+    let order = OrderRef::Client("0".repeat(32));
+    let weights = [weighed(&poll), weighed(&Ask::Cancel { market: MarketId(0), order })];
+    // What a minute gives back, whatever the venue's own span is.
+    let span = u32::try_from(budget.window.span().as_secs()).unwrap_or(u32::MAX).max(1);
+    let per_minute = budget.capacity * 60 / span;
+    let polls = (per_minute * FLOOD / weights[0] / 240).max(1);
     let (mut next, mut cancels) = (0, Vec::new());
     let began = rig.now().mono;
     for quarter in 0..minutes * 240 {
@@ -121,10 +147,13 @@ pub fn flood(subject: &Subject, product: usize, seed: u64, minutes: u32) -> Floo
     let left = rig.requests().iter().filter(|sent| sent.at >= began);
     let left_at: Vec<Mono> =
         left.clone().filter(|sent| sent.kind == AskKind::Cancel).map(|sent| sent.at).collect();
-    // Whatever is no poll weighs one.
-    let weight_of = |kind| if kind == AskKind::Balances { weight } else { 1 };
+    let weight_of = |kind| match kind {
+        AskKind::Balances => weights[0],
+        AskKind::Cancel => weights[1],
+        _ => 1,
+    };
     let drawn: u64 = left.map(|sent| u64::from(weight_of(sent.kind))).sum();
-    let whole = u64::from(budget.capacity) * u64::from(minutes);
+    let whole = u64::from(per_minute) * u64::from(minutes);
     let mut waits: Vec<Duration> =
         cancels.iter().zip(&left_at).map(|(asked, left)| left.since(*asked)).collect();
     // One that never left waited for ever.
@@ -134,6 +163,8 @@ pub fn flood(subject: &Subject, product: usize, seed: u64, minutes: u32) -> Floo
         waits,
         used_permille: u32::try_from(drawn * 1_000 / whole).unwrap_or(u32::MAX),
         statuses: rig.statuses().clone(),
+        limited: ends.limited,
+        banned: ends.banned,
         turned_away: ends.not_sent,
     }
 }

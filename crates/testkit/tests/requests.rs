@@ -55,6 +55,25 @@ fn a_flood_and_a_jump_cost_no_more_where_windows_follow_the_clock() {
     }
 }
 
+/// Its refusals are words under a status of success, its counter gives back one in three seconds, and its numbers must
+/// arrive rising: a cancel that overtakes a poll makes it be refused and sent once more.
+#[test]
+fn a_flood_at_a_venue_with_a_small_counter_and_rising_numbers_delays_no_cancel() {
+    for product in [venuekit_kraken::SPOT, venuekit_kraken::FUTURES] {
+        let flood = requests::flood(&common::kraken(), product, 3, 5);
+        let p99 = flood.waits[flood.waits.len() * 99 / 100];
+        assert!(p99 <= Duration::from_millis(50), "SEED=3 {product}: a cancel waited {p99:?}");
+        assert!(flood.used_permille >= 900, "SEED=3 {product}: {} of 1000 were used", flood.used_permille);
+        assert!(
+            flood.limited <= 1 && flood.banned == 0,
+            "SEED=3 {product}: {} {}",
+            flood.limited,
+            flood.banned
+        );
+        assert!(flood.turned_away > 0, "SEED=3 {product}: the queue has no bound");
+    }
+}
+
 /// Collects how commands ended.
 #[derive(Default)]
 struct Ends(Vec<(u64, Done)>);
