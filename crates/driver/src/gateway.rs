@@ -7,6 +7,7 @@
 
 mod cell;
 mod desk;
+mod halt_hook;
 mod halt_http;
 mod host;
 mod journal;
@@ -16,6 +17,7 @@ mod place;
 mod report;
 mod shared;
 mod socket;
+mod switch;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -26,20 +28,22 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use venuekit_session::gate::{Arm, ArmError, Caps, Gate, Kept, Mode};
+use venuekit_session::gate::{Arm, ArmError, Caps, Gate, Halt, Kept, Mode};
 use venuekit_session::{Config, ConfigError, Session, Want};
 use venuekit_venue::{Channel, Venue};
 
 pub use cell::GateCell;
-pub use halt_http::{HaltHttpError, HaltToken};
+pub use halt_hook::HookSecret;
+pub use halt_http::{HaltBy, HaltHttpError, HaltToken};
 pub use report::{DeskError, FaultView, HaltReport, OrderView, OrderWish, Outcome, ProductReport, Status};
 pub use socket::{Answer, Client as GatewayClient, OrderName, OrderText, Talk, TalkError};
+pub use switch::{Position, Switch};
 
 use self::desk::{Desk, Line};
 use self::host::GatewayHost;
@@ -117,8 +121,8 @@ pub enum GatewayError {
     /// A session cannot be run.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Its thread cannot be started.
-    #[error("the keeper of the state cannot be started")]
+    /// A thread cannot be started.
+    #[error("a thread of the gateway cannot be started")]
     Thread(#[source] io::Error),
 }
 
@@ -129,6 +133,8 @@ pub struct Gateway {
     environment: String,
     paths: Paths,
     tasks: JoinSet<()>,
+    /// Dropped, they end the threads that read switches.
+    watches: Vec<SyncSender<()>>,
     keeper: Option<std::thread::JoinHandle<()>>,
     _lock: File,
 }
@@ -213,7 +219,8 @@ impl Gateway {
                 drop(vigil);
             });
         }
-        Ok(Gateway { desk, environment, paths, tasks, keeper: Some(keeper), _lock: lock })
+        let watches = Vec::new();
+        Ok(Gateway { desk, environment, paths, tasks, watches, keeper: Some(keeper), _lock: lock })
     }
 
     /// A way to speak to it, for as long as it runs.
@@ -235,17 +242,32 @@ impl Gateway {
         Ok(())
     }
 
-    /// Serves `POST /halt` on loopback, for whoever has the token; it can do nothing else.
+    /// Serves `POST /halt` on loopback for whoever has the token, and `POST /webhook` for whoever signs with the secret;
+    /// it can do nothing else.
     ///
     /// **Errors**: when the port cannot be had, or is not of this machine.
-    pub async fn serve_halt(
-        &mut self,
-        listen: SocketAddr,
-        token: HaltToken,
-    ) -> Result<SocketAddr, HaltHttpError> {
-        let (address, serving) = halt_http::bind(listen, token, self.handle()).await?;
+    pub async fn serve_halt(&mut self, listen: SocketAddr, by: HaltBy) -> Result<SocketAddr, HaltHttpError> {
+        let (address, serving) = halt_http::bind(listen, by, self.handle()).await?;
         self.tasks.spawn(serving);
         Ok(address)
+    }
+
+    /// Obeys a switch from now on: no order leaves unless it was read within two seconds and says that orders may.
+    ///
+    /// **Errors**: when it has no thread to be read on.
+    pub fn obey(&mut self, switch: Box<dyn Switch>) -> Result<(), GatewayError> {
+        let shared = Arc::clone(&self.desk.shared);
+        let (watch, ended) = sync_channel(0);
+        let at = shared.switches(|all| {
+            all.push(switch::Seen::new(switch.name()));
+            all.len() - 1
+        });
+        // What was verified without it counts for nothing.
+        shared.gate(|gate, now| gate.distrust(now, "a switch was added"));
+        let thread = std::thread::Builder::new().name("switch".to_owned());
+        thread.spawn(move || switch::watch(&shared, at, switch, &ended)).map_err(GatewayError::Thread)?;
+        self.watches.push(watch);
+        Ok(())
     }
 
     /// Shuts the gate, ends the sessions and the files, in order. Open orders stay open.
@@ -271,6 +293,8 @@ impl Gateway {
     fn end(&mut self) {
         self.desk.shared.gate(|gate, now| gate.stop(now));
         self.tasks.abort_all();
+        // One that hangs in a reading ends by itself, and has nothing left to stop.
+        self.watches.clear();
         self.desk.shared.note(Note::Stop);
         if let Some(keeper) = self.keeper.take() {
             // One that panicked has shut the gate, which is all that matters now.
@@ -309,7 +333,10 @@ impl GatewayHandle {
             Status {
                 mode: report::mode_word(mode),
                 halt: gate.halt_reason().map(|halt| halt.as_str().to_owned()),
-                why: gate.halt_reason().map(ToString::to_string),
+                why: gate.halt_reason().map(|halt| match (halt, shared.against()) {
+                    (Halt::Unverified, Some(against)) => format!("{halt}; {against}"),
+                    _ => halt.to_string(),
+                }),
                 armed_for_s: left,
                 sweeping: gate.sweep().is_some(),
                 environment: self.environment.clone(),
@@ -361,6 +388,10 @@ impl GatewayHandle {
                 9,
                 format!("the halt file {} is there; remove it, then arm again", self.halt_file.display()),
             ),
+            ArmError::Unverified if shared.against().is_some() => {
+                let why = shared.against().unwrap_or_default();
+                DeskError::new(9, format!("a switch keeps it shut: {why}; set it to run, then arm again"))
+            }
             other => DeskError::new(9, other.to_string()),
         })?;
         Ok(self.status())

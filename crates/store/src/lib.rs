@@ -38,6 +38,7 @@ mod rows;
 mod shard;
 mod sink;
 mod sqlite;
+mod switch;
 mod text;
 mod world;
 
@@ -52,4 +53,5 @@ pub use sqlite::{
     Damage, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Removal, Retainer,
     Retention, Sqlite, StoredChange, StoredTrade, Trimmed, Verdict,
 };
+pub use switch::{SWITCH_TABLE, SwitchError, SwitchRow};
 pub use world::World;

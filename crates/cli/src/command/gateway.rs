@@ -9,9 +9,10 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use venuekit_driver::ClientTls;
-use venuekit_driver::gateway::{Gateway, HaltToken, Setup};
+use venuekit_driver::gateway::{Gateway, HaltBy, HaltToken, HookSecret, Position, Setup, Switch};
 use venuekit_session::Config;
 use venuekit_session::gate::{Caps, Notional};
+use venuekit_store::SwitchRow;
 
 use super::home::{self, Home};
 use super::reader;
@@ -22,14 +23,16 @@ use crate::signals::Signals;
 
 /// Run the gateway that orders leave by: it starts halted, and holds the keys, the caps and the kill switch.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(group = clap::ArgGroup::new("halt_by").multiple(true), after_help = "\
 Examples:
   venuekit gateway --env sim
   venuekit gateway --env live -v doex --max-order USDT=500 --max-day USDT=5000 --collar 0.02
   venuekit gateway --env live --halt-http 127.0.0.1:9470 --halt-token /run/venuekit/token --max-order USDT=500 --max-day USDT=5000
+  venuekit gateway --env live --halt-db /var/lib/risk/switch.db --max-order USDT=500 --max-day USDT=5000
 
 It starts halted: `venuekit arm --for 8h` lets orders leave. What stops it: `venuekit halt`, a file named `halt` in its
-directory, SIGUSR1, POST /halt with the token, a cap that is reached, and any doubt about its own state.
+directory, SIGUSR1, POST /halt with the token, a signed POST /webhook, the row venuekit_switch of a database, a cap that
+is reached, and any doubt about its own state or that row.
 Doex has a countdown that cancels everything when the gateway dies; DueDEX has none.
 Ends on SIGINT (exit code 130) or SIGTERM (143); open orders stay open.")]
 pub(crate) struct Args {
@@ -39,15 +42,67 @@ pub(crate) struct Args {
     home: Home,
     #[command(flatten)]
     limits: Limits,
-    /// Offer `POST /halt` on this loopback address; it can halt and nothing else.
-    #[arg(long, value_name = "ADDR", requires = "halt_token")]
+    /// Offer `POST /halt` or `POST /webhook` on this loopback address; it can halt and nothing else.
+    #[arg(long, value_name = "ADDR", requires = "halt_by")]
     halt_http: Option<SocketAddr>,
-    /// The file with the token that halting by HTTP needs: at least 128 bits, readable by you alone.
-    #[arg(long, value_name = "FILE", requires = "halt_http")]
+    /// The file with the token that `POST /halt` needs: at least 128 bits, readable by you alone.
+    #[arg(long, value_name = "FILE", requires = "halt_http", group = "halt_by")]
     halt_token: Option<PathBuf>,
+    /// The file with the secret whose Standard Webhooks messages halt at `POST /webhook`: whsec_…, readable by you alone.
+    #[arg(long, value_name = "FILE", requires = "halt_http", group = "halt_by")]
+    halt_webhook: Option<PathBuf>,
+    #[command(flatten)]
+    switch: SwitchArgs,
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
+}
+
+/// The row of a database that can halt it: `venuekit_switch`, with the id 1 and `halt` 0 or 1.
+#[derive(Clone, Debug, clap::Args)]
+struct SwitchArgs {
+    /// Obey the row of this SQLite file: no order leaves unless it is there and says `halt` 0.
+    #[arg(long, value_name = "FILE")]
+    halt_db: Option<PathBuf>,
+    /// Obey the row of the Postgres server that VENUEKIT_CLUSTER_DSN_FILE, or PGHOST and its companions, name.
+    #[cfg(feature = "postgres")]
+    #[arg(long)]
+    halt_pg: bool,
+}
+
+impl SwitchArgs {
+    fn switches(&self) -> Result<Vec<Box<dyn Switch>>, Failure> {
+        let mut all: Vec<Box<dyn Switch>> = Vec::new();
+        if let Some(path) = &self.halt_db {
+            let name = format!("the row venuekit_switch of {}", path.display());
+            all.push(Box::new(Row { name, row: SwitchRow::File(path.clone()) }));
+        }
+        #[cfg(feature = "postgres")]
+        if self.halt_pg {
+            use venuekit_store::postgres::{Dsn, SwitchLink};
+            let dsn = Dsn::from_variables(|name| std::env::var(name).ok()).or_exit(Exit::Config)?;
+            let name = format!("the row venuekit_switch of {dsn}");
+            let row = SwitchRow::Server(Box::new(SwitchLink::new(&dsn).or_exit(Exit::Config)?));
+            all.push(Box::new(Row { name, row }));
+        }
+        Ok(all)
+    }
+}
+
+/// A row, as the gateway obeys it.
+struct Row {
+    name: String,
+    row: SwitchRow,
+}
+
+impl Switch for Row {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn read(&mut self) -> Result<Position, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.row.read()?.map_or(Position::Run, Position::Halt))
+    }
 }
 
 /// The caps, each of which halts when it is reached.
@@ -173,7 +228,11 @@ async fn serve(args: Args) -> Outcome {
     let mut halted = signal(SignalKind::user_defined1()).or_exit(Exit::Unexpected)?;
     let environment = environment(&args.place)?;
     let dir = args.home.dir(&environment)?;
-    let token = args.halt_token.as_deref().map(HaltToken::read).transpose().or_exit(Exit::Config)?;
+    let by = HaltBy {
+        token: args.halt_token.as_deref().map(HaltToken::read).transpose().or_exit(Exit::Config)?,
+        webhook: args.halt_webhook.as_deref().map(HookSecret::read).transpose().or_exit(Exit::Config)?,
+    };
+    let switches = args.switch.switches()?;
     // Checked before anything is served or spoken to.
     args.limits.caps(&environment)?;
     let targets = reader::keyed(&args.place, Targets::of(&args.place, &environment).await?)?;
@@ -186,10 +245,13 @@ async fn serve(args: Args) -> Outcome {
         Some(&args.limits),
     )?;
     let mut gateway = home::config(Gateway::start(setup).await)?;
+    for switch in switches {
+        home::config(gateway.obey(switch))?;
+    }
     home::config(gateway.serve())?;
-    let halt_http = match (args.halt_http, token) {
-        (Some(listen), Some(token)) => Some(gateway.serve_halt(listen, token).await.or_exit(Exit::Config)?),
-        _ => None,
+    let halt_http = match args.halt_http {
+        Some(listen) => Some(gateway.serve_halt(listen, by).await.or_exit(Exit::Config)?),
+        None => None,
     };
     let status = gateway.handle().status();
     let shown = Shown {

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use venuekit_book::NotLive;
+use venuekit_session::gate::{Scope, Step, Sweep};
 use venuekit_session::{AskCommand, Command, CommandId, Done, Session};
 use venuekit_types::Now;
 use venuekit_venue::spec::DeadMan;
-use venuekit_venue::{
-    Ask, AskKind, Fault, FaultKind, Lane, MarketId, OrderPatch, OrderRef, Place, Row, Venue,
-};
+use venuekit_venue::{Ask, AskKind, Fault, FaultKind, Lane, MarketId, OrderPatch, Place, Row, Venue};
 
 use super::orders::Product;
 use super::report::{FaultView, HaltReport, ProductReport};
@@ -24,12 +24,10 @@ use crate::run::Handle;
 
 /// Longest wait for the end of a command, beyond the session's own bound.
 const END_WITHIN: Duration = Duration::from_secs(15);
-/// Requests under way at once in a sweep of one product.
-const AT_ONCE: usize = 16;
-/// The pause between two readings of a sweep; it doubles while orders stay open.
-const PAUSE: Duration = Duration::from_millis(50);
-/// The longest such pause.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Answers that wait for a sweep.
+const TOLD_QUEUE: usize = 256;
+/// How often a sweep looks whether another demand has followed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often what is open is read while something may be, and while nothing is.
 const READ_EVERY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
@@ -42,6 +40,24 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn id(&self) -> &str {
         self.venue.specs().first().map_or("", |spec| spec.venue.as_str())
+    }
+}
+
+/// What a sweep is told.
+enum Told {
+    Scope(usize, Scope),
+    End(u64, Result<Vec<OrderPatch>, Fault>),
+}
+
+/// The orders that an answer lists.
+fn orders_of(ended: Ended) -> Result<Vec<OrderPatch>, Fault> {
+    let order = |row| match row {
+        Row::Order(order) => Some(order),
+        _ => None,
+    };
+    match ended.done {
+        Done::Accepted => Ok(ended.rows.into_iter().filter_map(order).collect()),
+        Done::Rejected(fault) | Done::NotSent(fault) | Done::Unknown(fault) => Err(fault),
     }
 }
 
@@ -111,20 +127,6 @@ impl Desk {
         self.lines[venue].handle.query(look).await.ok()
     }
 
-    /// The asks that together speak of every market: one where the venue can do that, else one for each market.
-    async fn for_all(&self, at: Product, kind: fn(Option<MarketId>) -> Ask) -> Vec<Ask> {
-        let asks = move |session: &Session, _: Now| {
-            let catalog = session.catalog(at.product);
-            let place = Place { product: at.product, socket: 0, catalog };
-            let all = kind(None);
-            if session.venue().ask(place, &all).is_some() {
-                return vec![all];
-            }
-            catalog.iter().map(|(market, _)| kind(Some(market))).collect()
-        };
-        self.look(at.venue, asks).await.unwrap_or_default()
-    }
-
     /// Reads what is open at a product.
     ///
     /// **Errors**: why it is not known.
@@ -138,21 +140,14 @@ impl Desk {
 
     async fn read_anew(&self, at: Product, lane: Lane) -> Result<Vec<OrderPatch>, Fault> {
         let asked = self.shared.clock.now().mono;
-        let asks = self.for_all(at, |market| Ask::OpenOrders { market }).await;
+        let scope = self.look(at.venue, move |session, _| Scope::of(session, at.product)).await;
+        let asks = scope.unwrap_or_default().read;
         if asks.is_empty() {
             return Err(Fault::ours(FaultKind::Unavailable, "no instrument list has been read yet"));
         }
         let mut open = Vec::new();
         for ask in asks {
-            let ended = self.ask(at, ask, lane).await;
-            match ended.done {
-                Done::Accepted => {}
-                Done::Rejected(fault) | Done::NotSent(fault) | Done::Unknown(fault) => return Err(fault),
-            }
-            open.extend(ended.rows.into_iter().filter_map(|row| match row {
-                Row::Order(order) => Some(order),
-                _ => None,
-            }));
+            open.extend(orders_of(self.ask(at, ask, lane).await)?);
         }
         self.shared.orders(|orders| orders.listed(at, asked, open.clone()));
         self.shared.changed.notify_waiters();
@@ -164,84 +159,67 @@ impl Desk {
     /// Cancels everything until no product shows an order twice in a row, whenever that is demanded.
     pub(super) async fn sweep_forever(self: Arc<Desk>) {
         loop {
-            while let Some(sweep) = self.shared.gate(|gate, _| gate.sweep()) {
-                self.sweep(sweep).await;
+            while let Some(demand) = self.shared.gate(|gate, _| gate.sweep()) {
+                self.sweep(demand).await;
             }
             self.shared.sweep.notified().await;
         }
     }
 
     /// Works off one demand, until it is met or another one follows.
-    async fn sweep(self: &Arc<Desk>, sweep: u64) {
-        let (mut empty, mut pause, mut told) = (0, PAUSE, None);
-        loop {
-            let mut rounds = JoinSet::new();
-            for at in self.products() {
-                let desk = Arc::clone(self);
-                // What was read as empty is only read once more.
-                rounds.spawn(async move { desk.cancel_round(at, empty == 0).await });
-            }
-            let mut left = 0;
-            let mut unread = false;
-            while let Some(round) = rounds.join_next().await {
-                match round {
-                    Ok(Ok(open)) => left += open,
-                    Ok(Err(_)) | Err(_) => unread = true,
+    async fn sweep(self: &Arc<Desk>, demand: u64) {
+        let products: Vec<Product> = self.products().collect();
+        let mut sweep = Sweep::new(products.len());
+        let (tell, mut told) = mpsc::channel(TOLD_QUEUE);
+        let mut work = JoinSet::new();
+        while self.shared.gate(|gate, _| gate.sweep()) == Some(demand) {
+            let in_flight = self.shared.orders(|orders| orders.in_flight());
+            let now = self.shared.clock.now().mono;
+            match sweep.poll(now, in_flight) {
+                Step::Scope { product } => {
+                    let (desk, at, tell) = (Arc::clone(self), products[product], tell.clone());
+                    work.spawn(async move {
+                        let scope =
+                            desk.look(at.venue, move |session, _| Scope::of(session, at.product)).await;
+                        // One that has moved on to another demand wants nothing of this.
+                        let _ = tell.send(Told::Scope(product, scope.unwrap_or_default())).await;
+                    });
+                }
+                Step::Ask { ticket, product, ask } => {
+                    let (desk, at, tell) = (Arc::clone(self), products[product], tell.clone());
+                    work.spawn(async move {
+                        let ended = desk.ask(at, ask, Lane::Cancel).await;
+                        let _ = tell.send(Told::End(ticket, orders_of(ended))).await;
+                    });
+                }
+                Step::Read { product, began, open } => {
+                    self.shared.orders(|orders| match open {
+                        Ok(open) => orders.listed(products[product], began, open),
+                        Err(fault) => orders.unread(products[product], fault),
+                    });
+                    self.shared.changed.notify_waiters();
+                }
+                Step::Left(open) => self.shared.gate(|gate, now| gate.left(now, open)),
+                Step::Flat => {
+                    self.shared.gate(|gate, now| gate.flat(now, demand));
+                    break;
+                }
+                Step::Wait(until) => {
+                    let patience = until.since(now).min(LOOK_EVERY);
+                    match timeout(patience, told.recv()).await {
+                        Ok(Some(Told::Scope(product, scope))) => {
+                            sweep.on_scope(self.shared.clock.now().mono, product, scope);
+                        }
+                        Ok(Some(Told::End(ticket, end))) => sweep.on_end(ticket, end),
+                        // Time has passed, which is all there is to say.
+                        Ok(None) | Err(_) => {}
+                    }
                 }
             }
-            // What has left and is not answered may still arrive.
-            left += self.shared.orders(|orders| orders.in_flight());
-            let done = self.shared.gate(|gate, now| {
-                if left == 0 && !unread {
-                    empty += 1;
-                    if empty >= 2 {
-                        gate.flat(now, sweep);
-                    }
-                } else {
-                    empty = 0;
-                    if told != Some(left) {
-                        told = Some(left);
-                        gate.left(now, left);
-                    }
-                }
-                gate.sweep() != Some(sweep)
-            });
-            if done {
-                return;
-            }
-            tokio::time::sleep(pause).await;
-            pause = if empty > 0 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
+            while work.try_join_next().is_some() {}
         }
-    }
-
-    /// Cancels everything at a product, then reads it: how many orders are open.
-    async fn cancel_round(self: &Arc<Desk>, at: Product, cancel: bool) -> Result<usize, Fault> {
-        if cancel {
-            let asks = self.for_all(at, |market| Ask::CancelAll { market }).await;
-            self.cancel_with(at, asks).await;
-        }
-        let open = self.read_open(at, Lane::Cancel).await?;
-        if open.is_empty() {
-            return Ok(0);
-        }
-        // Whatever a cancel of all leaves behind is cancelled by its id.
-        let one =
-            |order: OrderPatch| Ask::Cancel { market: order.market, order: OrderRef::Venue(order.order_id) };
-        self.cancel_with(at, open.into_iter().map(one).collect()).await;
-        Ok(self.read_open(at, Lane::Cancel).await?.len())
-    }
-
-    /// Sends cancels, some at once. What comes of them the next reading says.
-    async fn cancel_with(self: &Arc<Desk>, at: Product, asks: Vec<Ask>) {
-        let mut under_way = JoinSet::new();
-        for ask in asks {
-            while under_way.len() >= AT_ONCE {
-                under_way.join_next().await;
-            }
-            let desk = Arc::clone(self);
-            under_way.spawn(async move { desk.ask(at, ask, Lane::Cancel).await });
-        }
-        while under_way.join_next().await.is_some() {}
+        // What is still asked goes its way, and nobody waits for it.
+        work.detach_all();
     }
 
     /// What is open everywhere, as last read, and what protects it.

@@ -1,4 +1,5 @@
-//! Halting by HTTP: one route, on loopback, for whoever has the token. It can halt and nothing else.
+//! Halting by HTTP, on loopback: `POST /halt` for whoever has the token, `POST /webhook` for whoever signs with the
+//! secret. It can halt and nothing else.
 //!
 //! It refuses a browser: anything that carries an `Origin`, and any `Host` but its own address. The token is compared
 //! in constant time.
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HOST, ORIGIN};
 use hyper::server::conn::http1;
@@ -27,10 +28,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::GatewayHandle;
+use super::halt_hook::{BODY_MAX, Hook, HookSecret};
 
 /// Shortest token: 128 bits in hexadecimal.
 const TOKEN_MIN: usize = 32;
 const TOKEN_MAX: usize = 4_096;
+/// Largest file of a token or a secret.
+const FILE_MAX: u64 = 16 << 10;
 /// Connections at once.
 const CALLERS: usize = 16;
 const CALL_WITHIN: Duration = Duration::from_secs(10);
@@ -38,8 +42,8 @@ const CALL_WITHIN: Duration = Duration::from_secs(10);
 /// Why halting by HTTP cannot be offered.
 #[derive(Debug, thiserror::Error)]
 pub enum HaltHttpError {
-    /// The token cannot be used.
-    #[error("the token file {path} cannot be used: {why}")]
+    /// The token, or the secret of a webhook, cannot be used.
+    #[error("the file {path} cannot be used: {why}")]
     Token {
         /// The file.
         path: String,
@@ -70,12 +74,7 @@ impl HaltToken {
     /// **Errors**: [`HaltHttpError::Token`].
     pub fn read(path: &Path) -> Result<HaltToken, HaltHttpError> {
         let wrong = |why: String| HaltHttpError::Token { path: path.display().to_string(), why };
-        let about: Metadata = std::fs::symlink_metadata(path).map_err(|error| wrong(error.to_string()))?;
-        if !about.is_file() || about.mode() & 0o077 != 0 {
-            return Err(wrong("others can read it; chmod 600 it, and make a new token".to_owned()));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        HaltToken::of(text.trim()).map_err(wrong)
+        HaltToken::of(private_text(path)?.trim()).map_err(wrong)
     }
 
     fn of(text: &str) -> Result<HaltToken, String> {
@@ -101,10 +100,40 @@ impl std::fmt::Debug for HaltToken {
     }
 }
 
+/// Reads a small file that must be its owner's alone.
+pub(super) fn private_text(path: &Path) -> Result<String, HaltHttpError> {
+    let wrong = |why: String| HaltHttpError::Token { path: path.display().to_string(), why };
+    let about: Metadata = std::fs::symlink_metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if !about.is_file() || about.mode() & 0o077 != 0 {
+        return Err(wrong("others can read it; chmod 600 it, and put a new one in".to_owned()));
+    }
+    if about.len() > FILE_MAX {
+        return Err(wrong("it is too large to be one".to_owned()));
+    }
+    std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
+}
+
+/// Who may halt by HTTP; at least one of them.
+#[derive(Clone, Debug, Default)]
+pub struct HaltBy {
+    /// Whoever has this token, at `/halt`.
+    pub token: Option<HaltToken>,
+    /// Whoever signs with this secret, at `/webhook`.
+    pub webhook: Option<HookSecret>,
+}
+
+/// What is served, and to whom.
+struct Door {
+    address: SocketAddr,
+    token: Option<HaltToken>,
+    hook: Option<Hook>,
+    handle: GatewayHandle,
+}
+
 /// Takes the port, and gives what serves it.
 pub(super) async fn bind(
     listen: SocketAddr,
-    token: HaltToken,
+    by: HaltBy,
     handle: GatewayHandle,
 ) -> Result<(SocketAddr, impl Future<Output = ()> + Send + 'static), HaltHttpError> {
     if !listen.ip().is_loopback() {
@@ -113,10 +142,11 @@ pub(super) async fn bind(
     let failed = |source| HaltHttpError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok((address, serve(listener, address, token, handle)))
+    let door = Door { address, token: by.token, hook: by.webhook.map(Hook::new), handle };
+    Ok((address, serve(listener, Arc::new(door))))
 }
 
-async fn serve(listener: TcpListener, address: SocketAddr, token: HaltToken, handle: GatewayHandle) {
+async fn serve(listener: TcpListener, door: Arc<Door>) {
     let seats = Arc::new(Semaphore::new(CALLERS));
     let mut callers = JoinSet::new();
     loop {
@@ -126,11 +156,11 @@ async fn serve(listener: TcpListener, address: SocketAddr, token: HaltToken, han
             continue;
         };
         let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else { continue };
-        let (token, handle) = (token.clone(), handle.clone());
+        let door = Arc::clone(&door);
         callers.spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
-                let answer = answer(&request, address, &token, &handle);
-                async move { Ok::<_, Infallible>(answer) }
+                let door = Arc::clone(&door);
+                async move { Ok::<_, Infallible>(door.answer(request).await) }
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new())
@@ -144,18 +174,33 @@ async fn serve(listener: TcpListener, address: SocketAddr, token: HaltToken, han
     }
 }
 
-fn answer(
-    request: &Request<Incoming>,
-    address: SocketAddr,
-    token: &HaltToken,
-    handle: &GatewayHandle,
-) -> Response<Full<Bytes>> {
-    match refused(request, address, token) {
-        Some((status, why)) => respond(status, &format!("{{\"error\":\"{why}\"}}\n")),
-        None => {
-            handle.halt("http");
-            respond(StatusCode::OK, "{\"halted\":true}\n")
+impl Door {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match self.halts(request).await {
+            Ok(by) => {
+                self.handle.halt(&by);
+                respond(StatusCode::OK, "{\"halted\":true}\n")
+            }
+            Err((status, why)) => respond(status, &format!("{{\"error\":\"{why}\"}}\n")),
         }
+    }
+
+    /// Who halts by a request.
+    ///
+    /// **Errors**: why it halts nothing.
+    async fn halts(&self, request: Request<Incoming>) -> Result<String, (StatusCode, &'static str)> {
+        let Some(hook) = self.hook.as_ref().filter(|_| request.uri().path() == "/webhook") else {
+            return refused(&request, self.address, self.token.as_ref()).map_or(Ok("http".to_owned()), Err);
+        };
+        foreign(&request, self.address).map_or(Ok(()), Err)?;
+        is_post(&request).map_or(Ok(()), Err)?;
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, BODY_MAX).collect().await;
+        let body =
+            body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "the message is too large, or broke off"))?;
+        let now = self.handle.desk.shared.clock.now().wall.0.div_euclid(1_000_000_000);
+        let id = hook.take(&parts.headers, &body.to_bytes(), now)?;
+        Ok(format!("webhook {id}"))
     }
 }
 
@@ -163,8 +208,25 @@ fn answer(
 fn refused<B>(
     request: &Request<B>,
     address: SocketAddr,
-    token: &HaltToken,
+    token: Option<&HaltToken>,
 ) -> Option<(StatusCode, &'static str)> {
+    if let Some(refusal) = foreign(request, address) {
+        return Some(refusal);
+    }
+    let mut said = request.headers().get_all(AUTHORIZATION).iter();
+    let bearer = said.next().and_then(|said| said.as_bytes().strip_prefix(b"Bearer "));
+    let known = |bearer| token.is_some_and(|token| token.matches(bearer));
+    if said.next().is_some() || !bearer.is_some_and(known) {
+        return Some((StatusCode::UNAUTHORIZED, "the token of the token file is needed"));
+    }
+    if request.uri().path() != "/halt" {
+        return Some((StatusCode::NOT_FOUND, "there is /halt alone"));
+    }
+    is_post(request)
+}
+
+/// Refuses whatever a browser could be made to send.
+fn foreign<B>(request: &Request<B>, address: SocketAddr) -> Option<(StatusCode, &'static str)> {
     let headers = request.headers();
     if headers.contains_key(ORIGIN) {
         return Some((StatusCode::FORBIDDEN, "browsers are not answered"));
@@ -172,21 +234,12 @@ fn refused<B>(
     let mut hosts = headers.get_all(HOST).iter();
     let own = [address.to_string(), format!("localhost:{}", address.port())];
     let host = hosts.next().and_then(|host| host.to_str().ok());
-    if hosts.next().is_some() || !host.is_some_and(|host| own.iter().any(|own| own == host)) {
-        return Some((StatusCode::MISDIRECTED_REQUEST, "this host is not served here"));
-    }
-    let mut said = headers.get_all(AUTHORIZATION).iter();
-    let bearer = said.next().and_then(|said| said.as_bytes().strip_prefix(b"Bearer "));
-    if said.next().is_some() || !bearer.is_some_and(|bearer| token.matches(bearer)) {
-        return Some((StatusCode::UNAUTHORIZED, "the token of the token file is needed"));
-    }
-    if request.uri().path() != "/halt" {
-        return Some((StatusCode::NOT_FOUND, "there is /halt alone"));
-    }
-    if request.method() != Method::POST {
-        return Some((StatusCode::METHOD_NOT_ALLOWED, "halting is a POST"));
-    }
-    None
+    let is_own = hosts.next().is_none() && host.is_some_and(|host| own.iter().any(|own| own == host));
+    (!is_own).then_some((StatusCode::MISDIRECTED_REQUEST, "this host is not served here"))
+}
+
+fn is_post<B>(request: &Request<B>) -> Option<(StatusCode, &'static str)> {
+    (request.method() != Method::POST).then_some((StatusCode::METHOD_NOT_ALLOWED, "halting is a POST"))
 }
 
 fn respond(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
@@ -216,7 +269,7 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let request = request.body(()).expect("legal");
-            let status = refused(&request, address, &token).map(|(status, _)| status.as_u16());
+            let status = refused(&request, address, Some(&token)).map(|(status, _)| status.as_u16());
             assert_eq!(status, expected, "{method} {path} {headers:?}");
         };
         check("POST", "/halt", &[host, auth], None);
@@ -234,9 +287,12 @@ mod tests {
             check("POST", "/halt", &[host, ("authorization", wrong)], Some(401));
         }
         check("GET", "/halt", &[host, auth], Some(405));
-        for path in ["/arm", "/", "/halt/", "/order"] {
+        for path in ["/arm", "/", "/halt/", "/order", "/webhook"] {
             check("POST", path, &[host, auth], Some(404));
         }
+        let request = Request::builder().method("POST").uri("/halt").header("host", "127.0.0.1:9000");
+        let request = request.header("authorization", bearer.as_str()).body(()).expect("legal");
+        assert!(refused(&request, address, None).is_some(), "with no token there is no such way");
     }
 
     #[test]

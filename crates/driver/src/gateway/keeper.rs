@@ -195,8 +195,12 @@ impl Keeper {
         }
         self.halted_by_file = !absent;
         match self.check() {
-            // What a file forbids no command allows.
-            Ok(()) if absent => self.shared.gate(|gate, now| gate.verified(now)),
+            // What a file or a switch forbids no command allows.
+            Ok(()) if absent => self.shared.gate(|gate, now| {
+                if let Some(read) = self.shared.vouched(now.mono) {
+                    gate.verified_at(now, read);
+                }
+            }),
             Ok(()) => {}
             Err(error) => self.distrust(error.to_string()),
         }

@@ -10,12 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use venuekit_session::gate::Gate;
 use venuekit_session::{CommandId, Done, Resolution};
-use venuekit_types::Now;
+use venuekit_types::{Mono, Now};
 use venuekit_venue::Row;
 
 use super::GateCell;
 use super::keeper::Note;
 use super::orders::Orders;
+use super::switch::Seen;
 use crate::clock::Clock;
 
 /// How a command ended, with the rows of its answer.
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) cell: GateCell,
     gate: Mutex<Gate>,
     orders: Mutex<Orders>,
+    /// What stands outside and must vouch for the gate too.
+    switches: Mutex<Vec<Seen>>,
     waiting: Mutex<BTreeMap<CommandId, Waiting>>,
     notes: SyncSender<Note>,
     /// Told when everything is to be cancelled.
@@ -54,6 +57,7 @@ impl Shared {
             cell: GateCell::shut(clock),
             gate: Mutex::new(gate),
             orders: Mutex::default(),
+            switches: Mutex::default(),
             waiting: Mutex::default(),
             notes,
             sweep: Notify::new(),
@@ -64,6 +68,21 @@ impl Shared {
     /// Looks at what is open, or changes it.
     pub(super) fn orders<R>(&self, act: impl FnOnce(&mut Orders) -> R) -> R {
         act(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the switches, or changes what is known of them.
+    pub(super) fn switches<R>(&self, act: impl FnOnce(&mut Vec<Seen>) -> R) -> R {
+        act(&mut self.switches.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The instant for which every switch vouches, if each of them does for one.
+    pub(super) fn vouched(&self, now: Mono) -> Option<Mono> {
+        self.switches(|all| all.iter().try_fold(now, |oldest, seen| Some(oldest.min(seen.good()?))))
+    }
+
+    /// What a switch has against orders, in words.
+    pub(super) fn against(&self) -> Option<String> {
+        self.switches(|all| all.iter().find_map(Seen::against))
     }
 
     /// Does something to the gate; the cell follows before this returns.

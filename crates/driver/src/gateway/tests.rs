@@ -1,5 +1,7 @@
 //! The gateway over real sockets, against the simulator.
 
+mod ways;
+
 use rust_decimal::Decimal;
 use tempfile::TempDir;
 use venuekit_doex::Doex;
@@ -483,7 +485,7 @@ async fn http_halts_and_refuses_everything_else() {
     let token = "fedcba98765432100123456789abcdef".to_owned();
     let file = dir.path().join("token");
     journal::replace(&file, token.as_bytes()).expect("written");
-    let read = || HaltToken::read(&file).expect("usable");
+    let read = || HaltBy { token: Some(HaltToken::read(&file).expect("usable")), webhook: None };
     let foreign = gateway.serve_halt("0.0.0.0:0".parse().expect("an address"), read()).await;
     assert!(matches!(foreign, Err(HaltHttpError::Foreign(_))));
     let address =

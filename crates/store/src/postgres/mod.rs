@@ -12,6 +12,7 @@ mod dsn;
 mod lease;
 mod link;
 mod schema;
+mod switch;
 mod write;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use venuekit_types::UnixNanos;
 pub use dsn::{Dsn, DsnError};
 pub use lease::{Fence, Lease, Leases, Peer, Presence, Standing};
 pub use link::ConnectError;
+pub use switch::SwitchLink;
 
 use self::link::{Link, LinkError};
 use self::schema::{Partitions, Unready};
