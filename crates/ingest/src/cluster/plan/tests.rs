@@ -133,7 +133,9 @@ impl Model {
     fn act(&mut self, now: u64, at: usize, step: Step, server: &mut Server, dice: &mut Dice) {
         let shard = self.slots[at].shard.clone();
         let mut end = |model: &mut Model, lease| {
-            model.ends[at] = now + 50 + dice.below(1_500);
+            // Without a session there is only the spool to look at.
+            let span = if model.began[at].is_some() { 50 + dice.below(1_500) } else { 100 };
+            model.ends[at] = now + span;
             model.slots[at].phase = Phase::Ending(lease);
         };
         match step {
