@@ -15,7 +15,7 @@ use crate::order::Merge;
 use crate::place::is_part_of;
 use crate::{
     Amounts, Feed, FillNews, Holding, Ledger, Name, Order, OrderKey, OwnFill, Owner, Part, Place, Reported,
-    ledger, position,
+    Standing, ledger, position,
 };
 
 /// How much one account may hold in memory.
@@ -204,8 +204,7 @@ impl Accounts {
             let slot = books.ledgers.get(&(place.wallet.clone(), place.asset.clone()))?;
             slot.reads(Part::Balances, &books.live).then_some(slot)
         });
-        let amounts = slot.map_or(Reported::Unreported, |slot| Reported::Known(slot.row.1));
-        Ledger { place: place.clone(), amounts }
+        ledger_of(place.clone(), slot)
     }
 
     /// The position in an instrument.
@@ -264,6 +263,17 @@ impl Accounts {
     }
 }
 
+/// The ledger at a place, whose row is there when it can be read.
+fn ledger_of(place: Place, slot: Option<&Slot<(BalancePatch, Amounts)>>) -> Ledger {
+    match slot {
+        Some(slot) => {
+            let (row, amounts) = &slot.row;
+            Ledger { place, amounts: Reported::Known(*amounts), standing: Standing::of(row) }
+        }
+        None => Ledger { place, amounts: Reported::Unreported, standing: Standing::default() },
+    }
+}
+
 impl<T> Slot<T> {
     fn reads(&self, part: Part, live: &BTreeSet<(Part, Name)>) -> bool {
         self.told && live.contains(&(part, self.scope.clone()))
@@ -288,18 +298,14 @@ impl Slot<Order> {
 
 impl Books {
     fn ledgers(&self, owner: &Owner) -> impl Iterator<Item = Ledger> {
-        self.ledgers.iter().map(|((wallet, asset), slot)| Ledger {
-            place: Place {
+        self.ledgers.iter().map(|((wallet, asset), slot)| {
+            let place = Place {
                 venue: owner.venue.clone(),
                 account: owner.account.clone(),
                 wallet: wallet.clone(),
                 asset: asset.clone(),
-            },
-            amounts: if slot.reads(Part::Balances, &self.live) {
-                Reported::Known(slot.row.1)
-            } else {
-                Reported::Unreported
-            },
+            };
+            ledger_of(place, Some(slot).filter(|slot| slot.reads(Part::Balances, &self.live)))
         })
     }
 

@@ -56,6 +56,7 @@ pub(crate) fn missing(key: &OrderKey, order: &Order, fills: &Fills) -> Result<Op
         price,
         qty,
         fee,
+        fee_rate: None,
         fee_asset: order.fee_asset.clone().or_else(|| key.symbol.settle().map(str::to_owned)),
         realized_pnl: None,
         maker: false,

@@ -54,6 +54,24 @@ pub struct Ledger {
     pub place: Place,
     /// How much.
     pub amounts: Reported<Amounts>,
+    /// What the venue itself makes of it.
+    pub standing: Standing,
+}
+
+/// The venue's own figures of a ledger as it stands: nothing where it tells none, or where amounts have moved since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What is there by the venue's own sum, without unrealised profit.
+    pub wallet_balance: Option<Decimal>,
+    /// What the whole wallet owns over what it owes, as a ratio.
+    pub margin_level: Option<Decimal>,
+}
+
+impl Standing {
+    /// Of a merged balance.
+    pub(crate) fn of(row: &BalancePatch) -> Standing {
+        Standing { wallet_balance: row.wallet_balance, margin_level: row.margin_level }
+    }
 }
 
 /// What a merged balance amounts to; `None` while the free part was never told. Its profits are a position's and are

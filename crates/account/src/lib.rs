@@ -47,7 +47,7 @@ pub use contract::Contract;
 pub use derive::Underivable;
 pub use exact::Arithmetic;
 pub use fills::{FillNews, OwnFill};
-pub use ledger::{Amounts, Ledger};
+pub use ledger::{Amounts, Ledger, Standing};
 pub use liquidation::{Distance, Liquidation, RATIO_PLACES, Terms};
 pub use marks::Marks;
 pub use order::{Order, OrderKey};

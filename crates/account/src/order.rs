@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use venuekit_types::{Side, Symbol, UnixNanos};
-use venuekit_venue::{OrderPatch, OrderStatus};
+use venuekit_venue::{OrderPatch, OrderStatus, TriggerBy};
 
 /// The key of an order: ids are unique per instrument, not per venue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,8 @@ pub struct Order {
     pub price: Option<Decimal>,
     /// Trigger price.
     pub stop_price: Option<Decimal>,
+    /// Which price trips the trigger.
+    pub trigger_by: Option<TriggerBy>,
     /// Ordered quantity.
     pub qty: Decimal,
     /// Filled quantity by the order's own word; never falls.
@@ -70,6 +72,7 @@ impl Order {
             time_in_force: patch.time_in_force.clone(),
             price: patch.price,
             stop_price: patch.stop_price,
+            trigger_by: patch.trigger_by,
             qty: patch.qty?,
             cum_qty: patch.cum_qty.unwrap_or_default(),
             avg_px: patch.avg_px,
@@ -104,6 +107,7 @@ impl Order {
         take(&mut self.time_in_force, &patch.time_in_force);
         take(&mut self.price, &patch.price);
         take(&mut self.stop_price, &patch.stop_price);
+        take(&mut self.trigger_by, &patch.trigger_by);
         take(&mut self.avg_px, &patch.avg_px);
         take(&mut self.fee, &patch.fee);
         take(&mut self.fee_asset, &patch.fee_asset);

@@ -1,6 +1,7 @@
 //! Positions: open, flat, or not known to be either.
 
 use rust_decimal::Decimal;
+use venuekit_types::UnixNanos;
 use venuekit_venue::{MarginMode, PositionPatch};
 
 /// An open position.
@@ -26,6 +27,8 @@ pub struct Position {
     pub unrealized_pnl: Option<Decimal>,
     /// Realised profit of this position.
     pub realized_pnl: Option<Decimal>,
+    /// When it last changed.
+    pub updated_at: Option<UnixNanos>,
 }
 
 /// What is known of a position.
@@ -56,6 +59,7 @@ pub(crate) fn holding(row: &PositionPatch) -> Holding {
             margin: row.margin,
             unrealized_pnl: row.unrealized_pnl,
             realized_pnl: row.realized_pnl,
+            updated_at: row.updated_at,
         }),
     }
 }

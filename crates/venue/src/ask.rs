@@ -161,6 +161,17 @@ pub enum TriggerBy {
     Mark,
 }
 
+impl TriggerBy {
+    /// The word used in rows and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TriggerBy::Last => "last",
+            TriggerBy::Index => "index",
+            TriggerBy::Mark => "mark",
+        }
+    }
+}
+
 /// An order to place. Prices and quantities are exact and of any scale; the grid is checked before one is written.
 ///
 /// **Units**: prices in the quote; quantities in the base, or in contracts where the instrument has a contract size.

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 use venuekit_types::{Price, Qty, Side, UnixNanos};
 
-use crate::{Interval, MarketId, TextSpan, Wallet};
+use crate::{Interval, MarketId, TextSpan, TriggerBy, Wallet};
 
 /// One row of a channel that is not a book.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,23 +58,31 @@ pub struct Trade {
 }
 
 macro_rules! patch {
-    ($(#[$meta:meta])* $name:ident by { $($(#[$kmeta:meta])* $key:ident : $kty:ty,)* } with { $($(#[$fmeta:meta])* $field:ident : $ty:ty,)* }) => {
+    (
+        $(#[$meta:meta])* $name:ident
+        by { $($(#[$kmeta:meta])* $key:ident : $kty:ty,)* }
+        with { $($(#[$fmeta:meta])* $field:ident : $ty:ty,)* }
+        $(of_its_moment { $($(#[$mmeta:meta])* $moment:ident : $mty:ty,)* })?
+    ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name {
             $($(#[$kmeta])* pub $key: $kty,)*
             $($(#[$fmeta])* pub $field: Option<$ty>,)*
+            $($($(#[$mmeta])* pub $moment: Option<$mty>,)*)?
         }
 
         impl $name {
-            /// A patch of the row with this key that changes nothing.
+            /// A patch of the row with this key that changes nothing but what is of its moment.
             pub fn new($($key: $kty),*) -> $name {
-                $name { $($key,)* $($field: None,)* }
+                $name { $($key,)* $($field: None,)* $($($moment: None,)*)? }
             }
 
-            /// Takes over every field that the newer patch carries.
+            /// Takes over every field that the newer patch carries. What the venue reckoned from the row as it stood
+            /// is unknown again once a newer patch comes without it.
             pub fn merge(&mut self, newer: &$name) {
                 $(if newer.$field.is_some() { self.$field.clone_from(&newer.$field); })*
+                $($(self.$moment.clone_from(&newer.$moment);)*)?
             }
         }
     };
@@ -141,6 +149,8 @@ patch! {
         price: Decimal,
         /// Trigger price.
         stop_price: Decimal,
+        /// Which price trips the trigger.
+        trigger_by: TriggerBy,
         /// Ordered quantity.
         qty: Decimal,
         /// Filled quantity.
@@ -218,6 +228,8 @@ patch! {
         unrealized_pnl: Decimal,
         /// Realised profit.
         realized_pnl: Decimal,
+        /// When it last changed.
+        updated_at: UnixNanos,
     }
 }
 
@@ -245,6 +257,11 @@ patch! {
         realized_pnl: Decimal,
         /// Unrealised profit at the mark.
         unrealized_pnl: Decimal,
+    } of_its_moment {
+        /// What is there by the venue's own sum, without unrealised profit.
+        wallet_balance: Decimal,
+        /// What the whole wallet owns over what it owes, as a ratio; repeated in each row of the wallet.
+        margin_level: Decimal,
     }
 }
 
@@ -267,6 +284,8 @@ pub struct Fill {
     pub qty: Decimal,
     /// The fee; negative is a rebate.
     pub fee: Decimal,
+    /// The fee as a share of the value, where the venue says it.
+    pub fee_rate: Option<Decimal>,
     /// The asset the fee is paid in, where the venue says it.
     pub fee_asset: Option<String>,
     /// Profit realised by it, where the venue says it.

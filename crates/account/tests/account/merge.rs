@@ -1,6 +1,6 @@
 //! Merging: partial updates, snapshots, rows left out, feeds that are not live, orders that do not run backwards.
 
-use venuekit_account::{Accounts, Holding, Limits, MarginMode, OrderKey, Part, Refused, Reported};
+use venuekit_account::{Accounts, Holding, Limits, MarginMode, OrderKey, Part, Refused, Reported, Standing};
 use venuekit_types::{Side, UnixNanos};
 use venuekit_venue::{DataKind, OrderStatus};
 
@@ -30,6 +30,29 @@ fn an_update_changes_the_fields_it_carries_and_a_snapshot_replaces_all() {
     // Nothing of the old row shines through a snapshot.
     let _ = accounts.apply(&margin, DataKind::Snapshot, vec![free("margin", "BTC", "3")]).unwrap();
     assert_eq!(amounts(&accounts, "margin", "BTC"), four(["3", "0", "0", "0"]));
+}
+
+/// Of the whole wallet or of the whole row: once an amount moved, neither is known until it is told again.
+#[test]
+fn the_venues_own_figures_stand_as_long_as_what_they_were_told_beside() {
+    let (mut accounts, margin) = (accounts(), feed(Part::Balances, "margin"));
+    let told = || {
+        balance("margin", "BTC", |row| {
+            row.free = Some(d("1"));
+            row.wallet_balance = Some(d("1"));
+            row.margin_level = Some(d("3.21"));
+        })
+    };
+    let standing = |accounts: &Accounts| accounts.ledger(&place("margin", "BTC")).standing;
+    let both = Standing { wallet_balance: Some(d("1")), margin_level: Some(d("3.21")) };
+    let _ = accounts.apply(&margin, DataKind::Snapshot, vec![told()]).unwrap();
+    assert_eq!(standing(&accounts), both);
+    assert_eq!(accounts.ledgers()[0].standing, both);
+    let _ = accounts.apply(&margin, DataKind::Update, vec![free("margin", "BTC", "2")]).unwrap();
+    assert_eq!(standing(&accounts), Standing::default());
+    let _ = accounts.apply(&margin, DataKind::Snapshot, vec![told()]).unwrap();
+    accounts.lost(&margin);
+    assert_eq!(standing(&accounts), Standing::default(), "nothing is told of a feed that is not live");
 }
 
 #[test]

@@ -326,6 +326,7 @@ fn play(accounts: &mut Accounts, log: &mut BTreeMap<String, Vec<Value>>, op: &Va
             price: number(&op["price"]).unwrap(),
             qty: number(&op["qty"]).unwrap(),
             fee: Decimal::ZERO,
+            fee_rate: None,
             fee_asset: None,
             realized_pnl: None,
             maker: true,

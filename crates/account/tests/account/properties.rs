@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use venuekit_account::{
-    Accounts, Amounts, Figure, FillNews, Ledger, Limits, OrderKey, Part, Policy, Reported, Row, project,
+    Accounts, Amounts, Figure, FillNews, Ledger, Limits, OrderKey, Part, Policy, Reported, Row, Standing,
+    project,
 };
 use venuekit_venue::{DataKind, OrderStatus};
 
@@ -24,7 +25,7 @@ fn ledgers() -> impl Strategy<Value = Vec<Ledger>> {
                 let mut place = place(["spot", "margin", "futures"][wallet], ["BTC", "ETH", "USDT"][asset]);
                 place.venue = ["doex", "duedex"][venue].into();
                 let amounts = Amounts { free, locked, borrowed, interest };
-                Ledger { place, amounts: Reported::Known(amounts) }
+                Ledger { place, amounts: Reported::Known(amounts), standing: Standing::default() }
             })
             .collect()
     })
@@ -53,7 +54,11 @@ proptest! {
             let view = project(&ledgers, policy).unwrap();
             let as_ledgers = view.lines.iter().enumerate().map(|(index, line)| {
                 let Figure::Whole(sum) = line.sum else { panic!("all is known") };
-                Ledger { place: place(&index.to_string(), line.asset), amounts: Reported::Known(sum) }
+                Ledger {
+                    place: place(&index.to_string(), line.asset),
+                    amounts: Reported::Known(sum),
+                    standing: Standing::default(),
+                }
             });
             let as_ledgers: Vec<Ledger> = as_ledgers.collect();
             prop_assert_eq!(by_asset(&as_ledgers), by_asset(&ledgers));

@@ -85,6 +85,7 @@ pub(crate) fn fill(id: &str, order: &str, price: &str, qty: &str, at: i64) -> Fi
         price: d(price),
         qty: d(qty),
         fee: d("0.1"),
+        fee_rate: None,
         fee_asset: Some("USDT".into()),
         realized_pnl: None,
         maker: true,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use venuekit_account::{
     Accounts, Amounts, Basis, Cause, Contract, Figure, Ledger, Maintenance, Marks, Name, Owner, Part, Policy,
-    Reported, Sight, Terms, Unprojectable, Yardstick, project, stakes, value,
+    Reported, Sight, Standing, Terms, Unprojectable, Yardstick, project, stakes, value,
 };
 use venuekit_types::Mono;
 use venuekit_venue::DataKind;
@@ -103,6 +103,7 @@ fn a_place_given_twice_and_a_sum_that_does_not_fit_are_refused() {
     let ledger = |wallet, free| Ledger {
         place: place(wallet, "BTC"),
         amounts: Reported::Known(Amounts { free, ..Amounts::default() }),
+        standing: Standing::default(),
     };
     let huge = [ledger("spot", Decimal::MAX), ledger("margin", d("0.1"))];
     assert!(matches!(project(&huge, Policy::Asset), Err(Unprojectable::Arithmetic(_))));

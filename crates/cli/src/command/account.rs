@@ -4,7 +4,7 @@ mod worth;
 
 use serde_json::{Value, json};
 use venuekit_account::{
-    Accounts, Amounts, Feed, Figure, Ledger, Limits, Owner, Part, Policy, Reported, Row, project,
+    Accounts, Amounts, Feed, Figure, Ledger, Limits, Owner, Part, Policy, Reported, Row, Standing, project,
 };
 use venuekit_venue::DataKind;
 
@@ -131,7 +131,7 @@ fn amounts(of: &Amounts) -> Result<Value, Failure> {
 
 fn cell(ledger: &Ledger) -> Result<Value, Failure> {
     let place = &ledger.place;
-    Ok(json!({
+    let mut cell = json!({
         "venue": &*place.venue,
         "account": &*place.account,
         "wallet": &*place.wallet,
@@ -140,7 +140,14 @@ fn cell(ledger: &Ledger) -> Result<Value, Failure> {
             Reported::Known(of) => amounts(of)?,
             Reported::Unreported => Value::Null,
         },
-    }))
+    });
+    let Standing { wallet_balance, margin_level } = ledger.standing;
+    for (name, told) in [("wallet_balance", wallet_balance), ("margin_level", margin_level)] {
+        if let Some(told) = told {
+            cell[name] = number(told);
+        }
+    }
+    Ok(cell)
 }
 
 /// The view for people: each line, then its cells.

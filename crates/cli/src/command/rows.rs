@@ -65,6 +65,8 @@ pub(crate) fn balance(row: &BalancePatch) -> Value {
         .decimal("interest", row.interest)
         .decimal("realized_pnl", row.realized_pnl)
         .decimal("unrealized_pnl", row.unrealized_pnl)
+        .decimal("wallet_balance", row.wallet_balance)
+        .decimal("margin_level", row.margin_level)
         .end()
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn position(symbol: &Symbol, row: &PositionPatch) -> Value {
         .decimal("maintenance_rate", row.maintenance_rate)
         .decimal("unrealized_pnl", row.unrealized_pnl)
         .decimal("realized_pnl", row.realized_pnl)
+        .time("updated_at", row.updated_at)
         .end()
 }
 
@@ -101,6 +104,7 @@ pub(crate) fn order(symbol: &Symbol, row: &OrderPatch) -> Value {
         .known("time_in_force", row.time_in_force.as_deref())
         .decimal("price", row.price)
         .decimal("stop_price", row.stop_price)
+        .known("trigger_by", row.trigger_by.map(|price| price.as_str()))
         .decimal("qty", row.qty)
         .decimal("cum_qty", row.cum_qty)
         .decimal("avg_px", row.avg_px)
@@ -124,6 +128,7 @@ pub(crate) fn fill(symbol: &Symbol, row: &Fill, derived: bool) -> Value {
         .put("last_px", number(row.price))
         .put("last_qty", number(row.qty))
         .put("fee", number(row.fee))
+        .decimal("fee_rate", row.fee_rate)
         .known("fee_asset", row.fee_asset.as_deref())
         .decimal("realized_pnl", row.realized_pnl)
         // What is inferred from an order does not say how it was made.

@@ -117,6 +117,19 @@ fn each_cell_and_each_sum_is_the_simulators_own_to_the_last_digit() {
                             ["total", "borrowed", "interest"].map(|name| decimal(&cell["amounts"][name]));
                         let text = |name: &str| cell[name].as_str().expect("text").to_owned();
                         assert_eq!((text("venue"), &cell["asset"]), (venue.to_owned(), &line["asset"]));
+                        // What the venue itself makes of it, and nothing where it says nothing.
+                        let balance = (venue == "doex" && cell["wallet"] == "futures")
+                            .then(|| cell["amounts"]["total"].clone());
+                        assert_eq!(
+                            cell["wallet_balance"],
+                            balance.unwrap_or_default(),
+                            "SEED={seed}: {cell}"
+                        );
+                        assert_eq!(
+                            cell["margin_level"].is_string(),
+                            cell["wallet"] == "margin",
+                            "SEED={seed}: {cell}"
+                        );
                         let known = cells.insert((text("wallet"), text("asset")), of);
                         assert_eq!(known, None, "SEED={seed}: a cell stands in two lines");
                         sum.iter_mut().zip(of).for_each(|(sum, of)| *sum += of);
@@ -261,6 +274,16 @@ fn a_venues_json_becomes_the_common_one_without_a_network() {
         (&row["wallet"], &row["free"], &row["locked"]),
         (&"spot".into(), &"1.5".into(), &"0.25".into())
     );
+    let what = ["--venue", "doex", "--wallet", "margin", "--what", "balances"];
+    let body = r#"{"marginLevel":"3.210","assets":[{"asset":"BTC","free":"1","locked":"0"}]}"#;
+    let (code, out, err) = normalize(&what, body);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(serde_json::from_str::<Value>(&out).expect("JSON")["rows"][0]["margin_level"], "3.21");
+    let body = r#"{"code":0,"data":[{"instrument":"BTCUSD","orderId":1,"type":"stopMarket","side":"long","size":1,"stopPrice":"9000.5","triggerType":"indexPrice","status":"untriggered"}]}"#;
+    let (code, out, err) = normalize(&["--venue", "duedex", "--what", "open-orders"], body);
+    assert_eq!(code, Some(0), "{err}");
+    let row = &serde_json::from_str::<Value>(&out).expect("JSON")["rows"][0];
+    assert_eq!((&row["stop_price"], &row["trigger_by"]), (&"9000.5".into(), &"index".into()));
     // A row that makes no sense is named, and the others count.
     let body = r#"{"code":0,"data":[{"currency":"BTC","available":"1","orderMargin":"0","positionMargin":"0","realisedPnl":"0","unrealisedPnl":"0"},{"currency":"USDT","available":"much"}]}"#;
     let (code, out, err) = normalize(&["--venue", "duedex", "--what", "balances"], body);

@@ -77,6 +77,12 @@ shapes! {
         assets: Vec<MarginAsset<'a>>,
     }
 
+    /// [`MarginAccount`] without its rows.
+    MarginLevel {
+        /// What is owned over what is owed; absent when nothing is owed.
+        margin_level?: Num<'a>,
+    }
+
     /// An asset of the margin wallet.
     MarginAsset {
         /// Which one.

@@ -16,7 +16,8 @@ mod words;
 
 pub use account::{
     Asset, Assets, CopyPosition, CopyTrade, FeeTier, Fees, FuturesAsset, FuturesBalances, ListenKey,
-    MarginAccount, MarginAsset, Movement, PairFee, Permissions, Position, RawFees, SpotBalances, Transfer,
+    MarginAccount, MarginAsset, MarginLevel, Movement, PairFee, Permissions, Position, RawFees, SpotBalances,
+    Transfer,
 };
 pub use event::{
     BalanceChange, BalanceEvent, BalanceTag, DepthTag, DepthUpdate, Kline, KlineEvent, KlineTag,

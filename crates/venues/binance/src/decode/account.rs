@@ -269,6 +269,7 @@ fn one_order(
                 price: decimal(&fill.price)?,
                 qty: decimal(&fill.qty)?,
                 fee: decimal(&fill.commission)?,
+                fee_rate: None,
                 fee_asset: text(Some(&fill.commission_asset)),
                 realized_pnl: None,
                 maker: false,

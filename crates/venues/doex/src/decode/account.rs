@@ -1,5 +1,6 @@
 //! Answers about an account: money, positions, orders, fills. A row that does not read costs itself alone.
 
+use rust_decimal::Decimal;
 use venuekit_venue::read::{Unfit, clip};
 use venuekit_venue::{
     Ask, BalancePatch, Channel, Control, CopyPosition, CopyTrade, Event, EventBuf, Fault, FeeSchedule,
@@ -24,7 +25,13 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
         Ask::Fees => fees(place, body, out)?,
         Ask::Balances { wallet } => {
             let doex::Assets { assets } = typed(body)?;
-            out.tell_list(account(Channel::Balances), true, assets, |row| balance(*wallet, row).map(Some));
+            let level = margin_level(*wallet, body).unwrap_or_else(|unfit| {
+                out.events.push(unfit.broken(Some(account(Channel::Balances))));
+                None
+            });
+            out.tell_list(account(Channel::Balances), true, assets, |row| {
+                balance(*wallet, level, row).map(Some)
+            });
         }
         Ask::Positions { market } => {
             let topic = Topic { channel: Channel::Positions, market: *market };
@@ -138,8 +145,17 @@ fn one_order(
     Ok(())
 }
 
+/// One that does not read costs the rows of its wallet nothing.
+fn margin_level(wallet: Wallet, body: &[u8]) -> Result<Option<Decimal>, Unfit> {
+    if wallet != Wallet::Margin {
+        return Ok(None);
+    }
+    let told: doex::MarginLevel<'_> = venuekit_wire::parse(body).map_err(Unfit::shape)?;
+    optional(told.margin_level.as_ref())
+}
+
 /// What holds money of futures is told apart, so nothing of it is locked for a reason unknown.
-fn balance(wallet: Wallet, row: &RawValue) -> Result<Row, Unfit> {
+fn balance(wallet: Wallet, margin_level: Option<Decimal>, row: &RawValue) -> Result<Row, Unfit> {
     let patch = |asset: &Text<'_>| BalancePatch::new(wallet.as_str().to_owned(), asset.to_string());
     Ok(Row::Balance(match wallet {
         Wallet::Margin => {
@@ -149,6 +165,7 @@ fn balance(wallet: Wallet, row: &RawValue) -> Result<Row, Unfit> {
                 locked: Some(decimal(&row.locked)?),
                 borrowed: optional(row.borrowed.as_ref())?,
                 interest: optional(row.interest.as_ref())?,
+                margin_level,
                 ..patch(&row.asset)
             }
         }
@@ -158,8 +175,9 @@ fn balance(wallet: Wallet, row: &RawValue) -> Result<Row, Unfit> {
                 free: Some(decimal(&row.available_balance)?),
                 order_margin: optional(row.order_margin.as_ref())?,
                 position_margin: optional(row.position_margin.as_ref())?,
-                locked: Some(rust_decimal::Decimal::ZERO),
+                locked: Some(Decimal::ZERO),
                 unrealized_pnl: optional(row.unrealized_pnl.as_ref())?,
+                wallet_balance: optional(row.wallet_balance.as_ref())?,
                 ..patch(&row.asset)
             }
         }
@@ -185,6 +203,7 @@ fn position(market: MarketId, row: &doex::Position<'_>) -> Result<Row, Unfit> {
         maintenance_rate: optional(row.maint_margin_rate.as_ref())?,
         margin: optional(row.isolated_margin.as_ref())?,
         unrealized_pnl: optional(row.unrealized_pnl.as_ref())?,
+        updated_at: row.update_time.map(|time| time.0),
         ..PositionPatch::new(market)
     }))
 }

@@ -132,6 +132,7 @@ pub(super) fn fill(market: MarketId, fill: &doex::Fill<'_>) -> Result<Row, Unfit
         price: decimal(&fill.price)?,
         qty: decimal(&fill.qty)?,
         fee: decimal(&fill.fee)?,
+        fee_rate: None,
         fee_asset: fill.fee_asset.as_ref().filter(|asset| !asset.is_empty()).map(ToString::to_string),
         realized_pnl: optional(fill.realized_pnl.as_ref())?,
         maker: fill.is_maker,
@@ -148,6 +149,7 @@ pub(super) fn position(market: MarketId, position: &doex::PositionEvent<'_>) -> 
     patch.leverage = optional(position.leverage.as_ref())?;
     patch.margin_mode = position.margin_mode.as_ref().and_then(margin_mode);
     patch.unrealized_pnl = optional(position.unrealized_pnl.as_ref())?;
+    patch.updated_at = Some(position.event_time.0);
     Ok(Row::Position(patch))
 }
 

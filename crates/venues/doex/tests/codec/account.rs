@@ -149,6 +149,15 @@ fn a_broken_row_costs_itself() {
     let money = SPOT_MONEY.replace("1.50000000", "much");
     let out = read(SPOT, &Ask::Balances { wallet: Wallet::Spot }, &money);
     assert_eq!((data(&out).kind, out.rows.len(), out.events.len()), (DataKind::Update, 1, 2));
+    // A level that does not read is complained of, and costs the rows of its wallet nothing.
+    let margin = Ask::Balances { wallet: Wallet::Margin };
+    for (level, complaints) in [("\"infinite\"", 1), ("{}", 1), ("null", 0), ("\"\"", 0)] {
+        let out = read(SPOT, &margin, &MARGIN_MONEY.replace("\"3.21\"", level));
+        assert_eq!((data(&out).kind, out.events.len()), (DataKind::Snapshot, 1 + complaints), "{level}");
+        assert!(
+            matches!(&out.rows[..], [Row::Balance(row)] if row.margin_level.is_none() && row.free.is_some())
+        );
+    }
     let out = read(SPOT, &Ask::Fees, &FEES.replace(r#""maker":"-0.0001""#, r#""maker":null"#));
     let [Event::Broken(_), Event::Broken(_), Event::Data(_)] = &out.events[..] else {
         panic!("{:?}", out.events)

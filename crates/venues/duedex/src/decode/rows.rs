@@ -5,7 +5,7 @@ use venuekit_types::{Instrument, NumError, Price, Qty, Side};
 use venuekit_venue::read::{self, Unfit};
 use venuekit_venue::{
     BalancePatch, EventBuf, Fill, MarginMode, MarketId, OrderPatch, OrderStatus, PositionPatch, Row,
-    TickerPatch, Trade,
+    TickerPatch, Trade, TriggerBy,
 };
 use venuekit_wire::Num;
 use venuekit_wire::duedex;
@@ -92,6 +92,7 @@ pub(super) fn order(
     patch.time_in_force = order.time_in_force.as_ref().map(|word| word.as_str().to_ascii_uppercase());
     patch.price = optional(order.price.as_ref())?;
     patch.stop_price = optional(order.stop_price.as_ref())?;
+    patch.trigger_by = order.trigger_type.as_ref().and_then(trigger_by);
     patch.qty = order.size.map(Decimal::from);
     patch.cum_qty = order.filled_size.map(Decimal::from);
     patch.avg_px = nonzero(order.fill_price.as_ref())?;
@@ -111,6 +112,16 @@ fn order_type<'a>(word: &'a duedex::OrderType<'_>) -> &'a str {
         duedex::OrderType::TakeProfitMarket => "take_profit_market",
         duedex::OrderType::TakeProfitLimit => "take_profit_limit",
         duedex::OrderType::Limit | duedex::OrderType::Market | duedex::OrderType::Other(_) => word.as_str(),
+    }
+}
+
+/// A price that we do not know is not told, and never taken for one of the three.
+fn trigger_by(word: &duedex::StopTriggerType<'_>) -> Option<TriggerBy> {
+    match word {
+        duedex::StopTriggerType::LastPrice => Some(TriggerBy::Last),
+        duedex::StopTriggerType::IndexPrice => Some(TriggerBy::Index),
+        duedex::StopTriggerType::MarkPrice => Some(TriggerBy::Mark),
+        duedex::StopTriggerType::Other(_) => None,
     }
 }
 
@@ -171,6 +182,7 @@ pub(super) fn fill(
         price: decimal(&fill.execution_price)?,
         qty: Decimal::from(fill.execution_size),
         fee: decimal(&fill.fee)?,
+        fee_rate: Some(decimal(&fill.fee_rate)?),
         fee_asset: instrument.symbol.settle().map(str::to_owned),
         realized_pnl: None,
         maker: fill.is_maker,

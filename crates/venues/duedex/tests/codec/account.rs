@@ -4,7 +4,7 @@ use venuekit_duedex::DueDex;
 use venuekit_types::{Fixed, Side};
 use venuekit_venue::{
     Ask, BrokenWhy, Data, DataKind, Event, EventBuf, Fault, FaultKind, HttpReply, MarketId, NewOrder,
-    OrderRef, OrderStatus, OrderType, Page, Row, Venue, Wallet,
+    OrderRef, OrderStatus, OrderType, Page, Row, TriggerBy, Venue, Wallet,
 };
 
 use crate::{catalog, dump, place, reply};
@@ -150,6 +150,22 @@ fn words_that_nobody_knows() {
     let [Row::Order(order)] = &out.rows[..] else { panic!("{:?}", out.events) };
     assert_eq!((order.status, order.side), (Some(OrderStatus::Unknown), None));
     assert_eq!((order.order_type.as_deref(), order.time_in_force.as_deref()), (Some("iceberg"), Some("GTT")));
+}
+
+/// Which price trips a trigger, by the venue's word; one that nobody knows is none of the three.
+#[test]
+fn what_a_trigger_watches() {
+    for (word, watched) in [
+        ("lastPrice", Some(TriggerBy::Last)),
+        ("indexPrice", Some(TriggerBy::Index)),
+        ("markPrice", Some(TriggerBy::Mark)),
+        ("moonPhase", None),
+        ("", None),
+    ] {
+        let out = read(&open(None), &data(&format!("[{}]", ORDER.replace("markPrice", word))));
+        let [Row::Order(order)] = &out.rows[..] else { panic!("{word}: {:?}", out.events) };
+        assert_eq!((order.trigger_by, order.stop_price.is_some()), (watched, true), "{word}");
+    }
 }
 
 /// An answer about another order, or another market, than the one asked for proves nothing about it.

@@ -416,6 +416,7 @@ fn fill(place: Place<'_>, row: &futures::RestFill<'_>) -> Result<(MarketId, Row)
             price: decimal(&row.price)?,
             qty: decimal(&row.size)?,
             fee: optional(row.fee_paid.as_ref())?.unwrap_or_default(),
+            fee_rate: None,
             fee_asset: row.fee_currency.as_ref().map(|asset| symbol::asset(asset)),
             realized_pnl: None,
             maker: row.fill_type == "maker",

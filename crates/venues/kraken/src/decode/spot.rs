@@ -306,6 +306,7 @@ fn fill(place: Place<'_>, report: &Execution<'_>) -> Result<Option<Row>, Unfit> 
         price: decimal(told(&report.last_price, "last_price")?)?,
         qty: decimal(told(&report.last_qty, "last_qty")?)?,
         fee: optional(fee.map(|fee| &fee.qty))?.unwrap_or_default(),
+        fee_rate: None,
         fee_asset: fee.map(|fee| symbol::asset(&fee.asset)),
         realized_pnl: None,
         maker: report.liquidity_ind.as_ref().is_some_and(|word| *word == "m"),

@@ -374,6 +374,7 @@ fn fill(place: Place<'_>, id: &str, row: &spot::Fill<'_>) -> Result<(MarketId, R
             price: decimal(&row.price)?,
             qty: decimal(&row.vol)?,
             fee: decimal(&row.fee)?,
+            fee_rate: None,
             fee_asset: quote,
             realized_pnl: None,
             maker: row.maker == Some(true),
