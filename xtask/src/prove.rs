@@ -68,9 +68,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             command.args(["--what", what, "--seeds", &(options.seeds / 10).max(1).to_string()]);
             within(&mut command, options.minutes)?;
         }
+        within(&mut run::cargo(&FILLS), options.minutes)?;
     }
     Ok(())
 }
+
+/// A million fills through an account, each exactly once.
+const FILLS: [&str; 5] = ["run", "--release", "--package=venuekit-account", "--example=fills", "--"];
 
 /// The runner of everything in virtual time.
 const PROVE: [&str; 5] = ["run", "--release", "--package=venuekit-testkit", "--example=prove", "--"];

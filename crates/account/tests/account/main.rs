@@ -8,4 +8,5 @@ mod properties;
 mod reckon;
 mod reconcile;
 mod support;
+mod torrent;
 mod value;
