@@ -40,6 +40,9 @@ pub struct LevelSpan {
     end: u32,
 }
 
+/// Rows of one list that are complained about: the next ones would say the same.
+const BROKEN_MAX: usize = 16;
+
 fn at(index: usize) -> u32 {
     u32::try_from(index).expect("frames are limited to a few megabytes")
 }
@@ -132,7 +135,8 @@ impl EventBuf {
     }
 
     /// Tells of a list, row by row. One that does not read becomes [`Event::Broken`] and costs itself alone; nothing
-    /// is told of one that gives no row. The event is a snapshot when `is_whole` and every row read.
+    /// is told of one that gives no row, and of the first sixteen only. The event is a snapshot when
+    /// `is_whole` and every row read.
     pub fn tell_list<T>(
         &mut self,
         topic: Topic,
@@ -141,16 +145,19 @@ impl EventBuf {
         mut read: impl FnMut(T) -> Result<Option<Row>, Unfit>,
     ) {
         let start = self.rows.len();
-        let mut kind = if is_whole { DataKind::Snapshot } else { DataKind::Update };
+        let mut broken = 0;
         for item in items {
             match read(item) {
                 Ok(row) => self.rows.extend(row),
                 Err(unfit) => {
-                    kind = DataKind::Update;
-                    self.events.push(unfit.broken(Some(topic)));
+                    broken += 1;
+                    if broken <= BROKEN_MAX {
+                        self.events.push(unfit.broken(Some(topic)));
+                    }
                 }
             }
         }
+        let kind = if is_whole && broken == 0 { DataKind::Snapshot } else { DataKind::Update };
         let body = Body::Rows(start..self.rows.len());
         self.events.push(Event::Data(Data { topic, kind, ids: None, at: None, body }));
     }

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::bulk;
+
 /// Why bytes are not the message they should be. Its text is bounded, whatever the peer sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -16,6 +18,12 @@ pub enum WireError {
     Json {
         /// What is wrong and where; a missing or repeated field is named.
         reason: Box<str>,
+    },
+    /// A list is longer than any that a venue writes.
+    #[error("a list of too many elements: read to byte {at}")]
+    TooLong {
+        /// Where the first element beyond the bound begins.
+        at: usize,
     },
     /// The message lacks a field that its kind must have.
     #[error("missing field `{field}`")]
@@ -43,13 +51,17 @@ impl From<serde_json::Error> for WireError {
 
 /// Reads any message type of this crate, borrowing from the bytes.
 ///
-/// **Errors**: [`WireError`] for whatever a peer may send; never a panic, whatever the depth.
+/// **Errors**: [`WireError`] for whatever a peer may send; never a panic, whatever the depth, and never more memory
+/// than a few times the bytes.
 pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, WireError> {
     Ok(serde_json::from_str(text(bytes)?)?)
 }
 
-/// The bytes as text.
+/// The bytes as text, with no list in it that is too long.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, WireError> {
+    if let Some(at) = bulk::too_long(bytes) {
+        return Err(WireError::TooLong { at });
+    }
     std::str::from_utf8(bytes).map_err(|error| WireError::Utf8 { at: error.valid_up_to() })
 }
 

@@ -29,6 +29,7 @@ mod shape;
 
 #[cfg(feature = "binance")]
 pub mod binance;
+mod bulk;
 #[cfg(feature = "doex")]
 pub mod doex;
 #[cfg(feature = "duedex")]

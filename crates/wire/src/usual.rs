@@ -12,6 +12,9 @@ use venuekit_types::{Level, Price, Qty, Scale, plain_prefix};
 #[error("not in the venue's usual spelling, read it through serde")]
 pub struct Unusual;
 
+/// The longest frame that is usual: so many levels fit, and no more memory than a few times its bytes.
+pub const LONG: usize = 1 << 20;
+
 /// A frame that is being read.
 ///
 /// ```
@@ -34,9 +37,9 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Starts at the first byte.
+    /// Starts at the first byte. A frame of more than [`LONG`] bytes has none that is usual.
     pub fn new(frame: &'a [u8]) -> Cursor<'a> {
-        Cursor { rest: frame }
+        Cursor { rest: if frame.len() > LONG { &[] } else { frame } }
     }
 
     /// Takes exactly this text.
