@@ -21,7 +21,8 @@ use venuekit_ingest::Screen;
 const UNSAFE: &str = "VENUEKIT_UNSAFE_WIRE_LOG";
 
 /// Libraries whose debug lines hold headers and payloads.
-const WIRE: [&str; 6] = ["tungstenite", "tokio_tungstenite", "h2", "hyper", "rustls", "reqwest"];
+const WIRE: [&str; 7] =
+    ["tungstenite", "tokio_tungstenite", "h2", "hyper", "rustls", "reqwest", "async_nats"];
 
 /// Whether a line may be written. What carries bytes says warnings and errors only, unless told otherwise.
 fn may_pass(metadata: &Metadata<'_>, is_unsafe: bool) -> bool {

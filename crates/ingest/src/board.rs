@@ -14,6 +14,7 @@ use venuekit_store::{Counts, Table};
 use venuekit_types::{Mono, Scaled, Symbol, UnixNanos};
 use venuekit_venue::Channel;
 
+use crate::fanout::FanoutBoard;
 use crate::relay::RelayBoard;
 
 /// One venue's part.
@@ -252,6 +253,8 @@ pub(crate) struct Board {
     pub(crate) sink: Arc<SinkBoard>,
     /// The way to a server, where there is one.
     pub(crate) relay: OnceLock<Arc<RelayBoard>>,
+    /// The way to a bus, where there is one.
+    pub(crate) fanout: OnceLock<Arc<FanoutBoard>>,
     draining: AtomicBool,
     /// When the runtime last moved, in nanoseconds of the run's clock.
     beat: AtomicU64,
@@ -263,6 +266,7 @@ impl Board {
             venues: venues.into_iter().map(|venue| Arc::new(VenueBoard::new(venue))).collect(),
             sink: Arc::default(),
             relay: OnceLock::new(),
+            fanout: OnceLock::new(),
             draining: AtomicBool::new(false),
             beat: AtomicU64::new(0),
         }

@@ -1,6 +1,6 @@
-//! The database inside this process as the sink of the run: alone, or as the spool of a server.
+//! The database inside this process as the sink of the run: alone, or as the spool of a server, and with a bus beside it.
 //!
-//! Owns what the file needs between two commits: its size is held, and whoever hands on from it is told. It refuses to
+//! Owns what the file needs between two commits: its size is held, and whoever hands on or tells from it is rung. It refuses to
 //! fail a batch that is stored for the sake of either.
 
 use std::num::NonZeroU32;
@@ -19,6 +19,8 @@ pub(crate) struct Embedded {
     sqlite: Sqlite,
     clock: Clock,
     spool: Option<Spool>,
+    /// Rung when there is something to tell a bus.
+    bus: Option<SyncSender<()>>,
 }
 
 /// What makes it a spool.
@@ -32,11 +34,20 @@ pub(crate) struct Spool {
 }
 
 impl Embedded {
-    pub(crate) fn new(sqlite: Sqlite, clock: Clock, spool: Option<Spool>) -> Embedded {
-        Embedded { sqlite, clock, spool }
+    pub(crate) fn new(
+        sqlite: Sqlite,
+        clock: Clock,
+        spool: Option<Spool>,
+        bus: Option<SyncSender<()>>,
+    ) -> Embedded {
+        Embedded { sqlite, clock, spool, bus }
     }
 
     fn keep(&mut self) {
+        if let Some(bus) = &self.bus {
+            // As below: whoever tells the bus hears of this batch either way.
+            let _ = bus.try_send(());
+        }
         let Some(spool) = &self.spool else { return };
         // One that hands on already hears of this batch too; one that is gone has said why.
         let _ = spool.bell.try_send(());

@@ -89,6 +89,10 @@ pub enum IngestError {
     #[cfg(feature = "postgres")]
     #[error("the server cannot be used")]
     Server(#[from] venuekit_store::postgres::ConnectError),
+    /// The bus cannot be used as the config says.
+    #[cfg(feature = "nats")]
+    #[error(transparent)]
+    Nats(#[from] venuekit_store::NatsError),
     /// Rows were left that the sink never took.
     #[error("{rows} rows were not stored before the end: {why}")]
     NotStored {
@@ -174,6 +178,10 @@ impl IngestError {
             IngestError::Dsn(venuekit_store::postgres::DsnError::OpenPasswords { .. }) => Exit::Credentials,
             #[cfg(feature = "postgres")]
             IngestError::Dsn(_) | IngestError::Server(_) => Exit::Config,
+            #[cfg(feature = "nats")]
+            IngestError::Nats(venuekit_store::NatsError::Exposed { .. }) => Exit::Credentials,
+            #[cfg(feature = "nats")]
+            IngestError::Nats(_) => Exit::Config,
             IngestError::Credentials(_) | IngestError::Venue { source: Unfit::NoCredentials { .. }, .. } => {
                 Exit::Credentials
             }

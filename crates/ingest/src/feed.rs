@@ -6,6 +6,7 @@
 //!
 //! It runs on the network's thread: it never blocks, and it formats nothing that comes often.
 
+mod private;
 mod shared;
 mod shed;
 mod tell;
@@ -98,6 +99,8 @@ pub(crate) struct Feed {
     urgent: bool,
     told: Sampler<Told>,
     ledgers: Ledgers,
+    /// An account's own rows of this round.
+    own: Vec<private::Own>,
 }
 
 /// What is logged, sampled by.
@@ -118,8 +121,10 @@ enum Told {
 struct Stream {
     channel: Channel,
     label: Cow<'static, str>,
-    /// Nothing for the account's own channels, of which no rows are kept.
+    /// Nothing for the account's own channels, whose rows each name theirs.
     market: Option<Market>,
+    /// Index into the venue's specs.
+    product: usize,
     scales: (Scale, Scale),
     /// The gap that was written and has not healed.
     open: Option<Gap>,
@@ -171,6 +176,7 @@ impl Feed {
             urgent: true,
             told: Sampler::default(),
             ledgers,
+            own: Vec::new(),
         }
     }
 
@@ -230,6 +236,7 @@ impl Feed {
             channel: info.channel,
             label,
             market,
+            product: info.product,
             scales,
             open: None,
             since: now.wall,
@@ -449,8 +456,8 @@ impl Host for Feed {
             | Event::Position { stream, .. }
             | Event::Balance { stream, .. }
             | Event::Fill { stream, .. } => {
-                // No rows of them are stored yet: they are counted, and the account is kept.
                 let _ = self.following(*stream);
+                self.keep_own(now, emission.event);
                 self.ledgers.hear(emission.event);
             }
             Event::Committed { .. } => self.ledgers.hear(emission.event),
@@ -499,6 +506,9 @@ impl Host for Feed {
     fn round(&mut self, now: Now, session: &Session) {
         if !self.instruments.is_empty() {
             self.list_instruments(now, session);
+        }
+        if !self.own.is_empty() {
+            self.put_own(session);
         }
         self.settle_account(now, session);
         if self.may_leave(now, session) {

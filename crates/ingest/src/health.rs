@@ -20,6 +20,7 @@ use venuekit_types::Now;
 use crate::board::{Board, Role, ShardState, StreamLine, VenueBoard};
 use crate::error::IngestError;
 use crate::metrics::Metrics;
+use crate::fanout::{FanoutBoard, FanoutState, NATS};
 use crate::relay::{RelayBoard, RelayState, SERVER};
 
 /// Without a beat for so long, the runtime is wedged.
@@ -173,6 +174,7 @@ impl Board {
     pub(crate) fn checks(&self, now: Now) -> Vec<Check> {
         let mut checks = vec![self.sink_check(now)];
         checks.extend(self.relay.get().map(|relay| relay_check(relay, now)));
+        checks.extend(self.fanout.get().map(|fanout| fanout_check(fanout, now)));
         if self.is_draining() {
             checks.push(Check::new("draining", false, "draining"));
         }
@@ -211,6 +213,24 @@ fn relay_check(relay: &RelayBoard, now: Now) -> Check {
             Check::new(SERVER, false, format!("{SERVER} failing for {seconds}s: {why}{lost}"))
         }
         None => Check::new(SERVER, true, format!("{SERVER} ok rows={rows} behind={behind}{lost}")),
+    }
+}
+
+fn fanout_check(board: &FanoutBoard, now: Now) -> Check {
+    let FanoutState { trouble, behind, published, oversize, missed } = board.lock().clone();
+    let mut lost = String::new();
+    for (count, what) in [(oversize, "messages were too large"), (missed, "batches went untold")] {
+        if count > 0 {
+            // Writing to a string cannot fail.
+            let _ = write!(lost, ", {count} {what}");
+        }
+    }
+    match trouble {
+        Some((since, why)) => {
+            let seconds = now.mono.since(since).as_secs();
+            Check::new(NATS, false, format!("{NATS} failing for {seconds}s: {why}{lost}"))
+        }
+        None => Check::new(NATS, true, format!("{NATS} ok published={published} behind={behind}{lost}")),
     }
 }
 

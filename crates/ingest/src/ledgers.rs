@@ -13,7 +13,7 @@ use venuekit_types::{Mono, Symbol};
 use venuekit_venue::{Channel, DataKind, Fill, MarketId, OrderPatch, PositionPatch, Spec, Wallet};
 
 /// The one account of a venue that a worker has a key of.
-const ACCOUNT: &str = "main";
+pub(crate) const ACCOUNT: &str = "main";
 
 /// How long a stream may take to tell what the venue's answer knew already: an answer may overtake it.
 const GRACE: Duration = Duration::from_secs(5);

@@ -30,6 +30,7 @@ mod console;
 mod credentials;
 mod embedded;
 mod error;
+mod fanout;
 mod feed;
 mod health;
 mod ledgers;
@@ -48,8 +49,8 @@ mod worker;
 mod world;
 
 pub use config::{
-    ClusterConfig, Config, ConfigError, DEFAULT_DATABASE, DEFAULT_HEALTH, Faults, Overrides, Private,
-    SimSettings, SinkConfig, SinkKind, VenueConfig,
+    ClusterConfig, Config, ConfigError, DEFAULT_DATABASE, DEFAULT_HEALTH, FanoutConfig, Faults, Overrides,
+    Private, SimSettings, SinkConfig, SinkKind, VenueConfig,
 };
 pub use console::{Console, Screen};
 pub use credentials::{Accounts, CredentialsError, accounts, credentials};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use venuekit_book::State;
-use venuekit_store::{Counts, Receipt, Table};
+use venuekit_store::{Counts, Published, Receipt, Table};
 use venuekit_venue::{BrokenWhy, Channel};
 
 /// Symbols get a label of their own up to this many books.
@@ -39,6 +39,11 @@ const HELP: &[(&str, &str)] = &[
     ("venuekit_shard_owned", "1 while this member holds the lease on a shard."),
     ("venuekit_shard_fence", "The fence of the lease on a shard, as this member last saw it."),
     ("venuekit_fence_rejections_total", "Batches with rows of a shard whose lease this member had lost."),
+    ("venuekit_fanout_messages_total", "Messages that the bus was told, and what became of them."),
+    ("venuekit_fanout_behind_batches", "Batches that the bus has not been told of."),
+    ("venuekit_fanout_missed_batches_total", "Batches that went before the bus was told of them."),
+    ("venuekit_fanout_errors_total", "Times the bus did not take what it was told."),
+    ("venuekit_fanout_up", "1 while the bus takes messages."),
     ("venuekit_shed_rows_total", "Rows that were shed because the queue was full."),
 ];
 
@@ -124,6 +129,19 @@ impl Metrics {
     #[cfg(feature = "postgres")]
     pub(crate) fn fence_rejections(&self) -> Counter {
         self.with(|| counter!("venuekit_fence_rejections_total"))
+    }
+
+    /// The handles of a bus.
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "this build knows no bus"))]
+    pub(crate) fn fanout(&self, bus: &'static str) -> FanoutMetrics {
+        self.with(|| FanoutMetrics {
+            messages: ["new", "dup", "oversize"]
+                .map(|result| counter!("venuekit_fanout_messages_total", "bus" => bus, "result" => result)),
+            behind: gauge!("venuekit_fanout_behind_batches", "bus" => bus),
+            missed: counter!("venuekit_fanout_missed_batches_total", "bus" => bus),
+            errors: counter!("venuekit_fanout_errors_total", "bus" => bus),
+            up: gauge!("venuekit_fanout_up", "bus" => bus),
+        })
     }
 
     /// The handles of a sink.
@@ -231,6 +249,37 @@ impl VenueMetrics {
                 State::Stale => 3.0,
             });
         }
+    }
+}
+
+/// The handles of a bus.
+pub(crate) struct FanoutMetrics {
+    messages: [Counter; 3],
+    behind: Gauge,
+    missed: Counter,
+    errors: Counter,
+    up: Gauge,
+}
+
+impl FanoutMetrics {
+    /// Counts what became of messages, and shows how many batches wait.
+    pub(crate) fn told(&self, published: &Published, behind: u64, missed: u64) {
+        let [new, dup, oversize] = &self.messages;
+        new.increment(published.new);
+        dup.increment(published.dup);
+        oversize.increment(published.oversize.len() as u64);
+        self.missed.increment(missed);
+        self.behind.set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
+    }
+
+    /// Counts a failure.
+    pub(crate) fn failed(&self) {
+        self.errors.increment(1);
+    }
+
+    /// Shows whether the bus takes messages.
+    pub(crate) fn up(&self, up: bool) {
+        self.up.set(if up { 1.0 } else { 0.0 });
     }
 }
 

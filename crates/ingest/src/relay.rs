@@ -250,7 +250,7 @@ fn took(
 }
 
 /// Waits, however often the bell rings; false when it is gone.
-fn pause(bell: &Receiver<()>, span: Duration, clock: Clock) -> bool {
+pub(crate) fn pause(bell: &Receiver<()>, span: Duration, clock: Clock) -> bool {
     let began = clock.now().mono;
     loop {
         let left = span.saturating_sub(clock.now().mono.since(began));
@@ -263,7 +263,7 @@ fn pause(bell: &Receiver<()>, span: Duration, clock: Clock) -> bool {
 }
 
 /// An error and its sources, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(error.source(), |error| error.source());
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }

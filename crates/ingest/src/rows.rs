@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use venuekit_book::{Cause, Gap as Lost};
 use venuekit_session::{BookChange, Emission, GapOpened, TradeEvent};
-use venuekit_store::{self as store, Market};
+use venuekit_store::{self as store, Desk, Market, Owner};
 use venuekit_types::{Scale, Scaled, UnixNanos};
-use venuekit_venue::{Candle, Channel, Interval, TickerPatch};
+use venuekit_venue::{Candle, Channel, Fill, Interval, Movement, OrderPatch, TickerPatch};
 
 /// A channel's name in rows and in `/readyz`: the word, and the interval of candles.
 pub(crate) fn label(channel: Channel) -> Cow<'static, str> {
@@ -70,7 +70,7 @@ pub(crate) fn ticker(
     at: Option<UnixNanos>,
     received: UnixNanos,
 ) -> store::Ticker {
-    let text = |value: Option<rust_decimal::Decimal>| value.map(|value| value.normalize().to_string());
+    let text = |value: Option<rust_decimal::Decimal>| value.map(text);
     store::Ticker {
         market: market.clone(),
         epoch: 0,
@@ -94,7 +94,6 @@ pub(crate) fn ticker(
 
 /// A candle that will not change any more.
 pub(crate) fn candle(row: &Candle, market: &Market, received: UnixNanos) -> store::Candle {
-    let text = |value: rust_decimal::Decimal| value.normalize().to_string();
     store::Candle {
         market: market.clone(),
         interval: Cow::Borrowed(row.interval.as_str()),
@@ -104,6 +103,77 @@ pub(crate) fn candle(row: &Candle, market: &Market, received: UnixNanos) -> stor
         low: text(row.low),
         close: text(row.close),
         volume: text(row.volume),
+        ts_local: received,
+    }
+}
+
+/// A number as rows hold it.
+fn text(value: rust_decimal::Decimal) -> String {
+    value.normalize().to_string()
+}
+
+/// How an own order stands; nothing where that lacks what every order has, which no session tells.
+pub(crate) fn order_state(row: OrderPatch, desk: Desk, received: UnixNanos) -> Option<store::OrderState> {
+    Some(store::OrderState {
+        desk,
+        venue_order_id: row.order_id,
+        client_order_id: row.client_order_id,
+        side: row.side?,
+        order_type: row.order_type,
+        time_in_force: row.time_in_force,
+        price: row.price.map(text),
+        stop_price: row.stop_price.map(text),
+        qty: text(row.qty?),
+        cum_qty: text(row.cum_qty.unwrap_or_default()),
+        avg_px: row.avg_px.map(text),
+        fee: row.fee.map(text),
+        fee_asset: row.fee_asset,
+        status: Cow::Borrowed(row.status?.as_str()),
+        post_only: row.post_only,
+        reduce_only: row.reduce_only,
+        created_at: row.created_at,
+        ts_venue: row.updated_at.or(row.created_at).unwrap_or(UnixNanos(0)),
+        ts_local: received,
+    })
+}
+
+/// An own fill that a venue told.
+pub(crate) fn fill(row: Fill, desk: Desk, received: UnixNanos) -> store::Fill {
+    store::Fill {
+        desk,
+        fill_id: row.fill_id,
+        venue_order_id: row.order_id,
+        client_order_id: row.client_order_id,
+        side: row.side,
+        last_px: text(row.price),
+        last_qty: text(row.qty),
+        fee: text(row.fee),
+        fee_asset: row.fee_asset,
+        realized_pnl: row.realized_pnl.map(text),
+        maker: Some(row.maker),
+        derived: false,
+        ts_venue: row.at,
+        ts_local: received,
+    }
+}
+
+/// Money that came, went or moved.
+pub(crate) fn movement(row: &Movement, owner: Owner, received: UnixNanos) -> store::Movement {
+    let wallet = |wallet: Option<venuekit_venue::Wallet>| wallet.map(|wallet| Cow::Borrowed(wallet.as_str()));
+    store::Movement {
+        owner,
+        kind: Cow::Borrowed(row.kind.as_str()),
+        movement_id: row.id.clone(),
+        status: Cow::Borrowed(row.status.as_str()),
+        asset: row.asset.clone(),
+        amount: text(row.amount),
+        fee: row.fee.map(text),
+        network: row.network.clone(),
+        address: row.address.clone(),
+        tx_id: row.tx_id.clone(),
+        from_wallet: wallet(row.from),
+        to_wallet: wallet(row.to),
+        ts_venue: row.at,
         ts_local: received,
     }
 }

@@ -319,7 +319,7 @@ fn moves(row: &Row) -> Option<(&Market, venuekit_types::UnixNanos)> {
         Row::BookChange(row) => Some((&row.market, row.ts_local)),
         Row::Ticker(row) => Some((&row.market, row.ts_local)),
         Row::Candle(row) => Some((&row.market, row.ts_local)),
-        Row::Instrument(_) | Row::Gap(_) => None,
+        Row::Instrument(_) | Row::Gap(_) | Row::OrderState(_) | Row::Fill(_) | Row::Movement(_) => None,
     }
 }
 
@@ -328,7 +328,8 @@ fn channel_of(row: &Row) -> Cow<'static, str> {
         Row::Trade(_) => Cow::Borrowed("trades"),
         Row::Ticker(_) => Cow::Borrowed("ticker"),
         Row::Candle(row) => Cow::Owned(format!("candles:{}", row.interval)),
-        Row::BookChange(_) | Row::Instrument(_) | Row::Gap(_) => Cow::Borrowed("book"),
+        // The others move no stream.
+        _ => Cow::Borrowed("book"),
     }
 }
 

@@ -197,6 +197,8 @@ struct Parts {
     written: oneshot::Receiver<()>,
     /// Resolves when the way to the server has ended, where there is one.
     relayed: Option<oneshot::Receiver<()>>,
+    /// Resolves when the way to the bus has ended, where there is one.
+    fanned: Option<oneshot::Receiver<()>>,
     _retiring: Option<Retiring>,
     health: JoinHandle<()>,
     health_at: SocketAddr,
@@ -308,8 +310,15 @@ impl Parts {
             spool = Some(Spool { bytes_max: config.sink.spool_bytes, bell, board, bytes: metrics.spool() });
             relayed = Some(relay.ended);
         }
+        let mut fanned = None;
+        let mut bus = None;
+        if let Some(fanning) = prepare::fanout(config, &metrics, clock)? {
+            // Set once: the board is new.
+            let _ = board.fanout.set(fanning.board);
+            (fanned, bus) = (Some(fanning.ended), Some(fanning.bell));
+        }
         let writer = Writer::new(
-            Embedded::new(sqlite, clock, spool),
+            Embedded::new(sqlite, clock, spool, bus),
             resume.cursors,
             &config.sink,
             Arc::clone(&queue),
@@ -341,6 +350,7 @@ impl Parts {
             writer: Some(writer),
             written,
             relayed,
+            fanned,
             _retiring: retiring,
             health,
             health_at,
@@ -431,6 +441,7 @@ impl Parts {
         }
         let stored = self.drain_sink().await;
         self.drain_relay().await;
+        self.drain_fanout().await;
         if let (Some(shared), Some(relay)) = (&mut self.shared, self.board.relay.get()) {
             shared.rows_fenced = relay.lock().fenced;
         }
@@ -471,6 +482,21 @@ impl Parts {
         let state = relay.lock().clone();
         if state.trouble.is_some() || state.behind > 0 {
             tracing::warn!(batches = state.behind, "rows wait in the spool for the next run");
+        }
+    }
+
+    /// Tells the bus what it takes in time; the rest waits in the store.
+    async fn drain_fanout(&mut self) {
+        let Some(fanout) = self.board.fanout.get() else { return };
+        if timeout(DRAIN_WITHIN, ended(&mut self.fanned)).await.is_err() {
+            fanout.hurry();
+            if timeout(GIVE_UP_WITHIN, ended(&mut self.fanned)).await.is_err() {
+                tracing::warn!("the bus does not answer; it is left");
+            }
+        }
+        let state = fanout.lock().clone();
+        if state.trouble.is_some() || state.behind > 0 {
+            tracing::warn!(batches = state.behind, "messages wait in the store for the next run");
         }
     }
 

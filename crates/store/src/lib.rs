@@ -30,28 +30,38 @@
 
 #[cfg(feature = "parquet")]
 mod archive;
+mod bus;
 mod csv;
 mod day;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod private;
 mod rows;
 mod shard;
 mod sink;
 mod sqlite;
 mod switch;
 mod text;
+#[cfg(any(feature = "nats", feature = "postgres"))]
+mod tls;
 mod world;
 
 #[cfg(feature = "parquet")]
 pub use archive::{ArchiveError, Archived, archive};
+pub use bus::{Bus, BusError, FanoutError, Message, Published, SUBJECT_PREFIX};
 pub use csv::{CsvError, Tardis, dump};
 pub use day::{Day, DayError};
+#[cfg(feature = "nats")]
+pub use nats::{Nats, NatsError, NatsSettings};
+pub use private::{Desk, Fill, Movement, OrderState, Owner};
 pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, Row, Table, Ticker, Trade};
 pub use shard::{Shard, assign};
 pub use sink::{Counts, Receipt, Refused, Resume, Sink, SinkError, Why};
 pub use sqlite::{
-    Damage, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Removal, Retainer,
-    Retention, Sqlite, StoredChange, StoredTrade, Trimmed, Verdict,
+    Damage, Fanout, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Removal, Retainer,
+    Retention, Sqlite, StoredChange, StoredTrade, Told, Trimmed, Verdict,
 };
 pub use switch::{SWITCH_TABLE, SwitchError, SwitchRow};
 pub use world::World;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use venuekit_types::{Instrument, Level, Scale, Scaled, Side, Symbol, UnixNanos};
 
+use crate::{Fill, Movement, OrderState};
+
 /// A symbol at a venue: the first part of every key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Market {
@@ -220,6 +222,12 @@ pub enum Row {
     Candle(Box<Candle>),
     /// A gap, noticed or healed.
     Gap(Box<Gap>),
+    /// A state of an own order.
+    OrderState(Box<OrderState>),
+    /// An own fill.
+    Fill(Box<Fill>),
+    /// Money that came, went or moved.
+    Movement(Box<Movement>),
 }
 
 impl Row {
@@ -232,10 +240,13 @@ impl Row {
             Row::Ticker(_) => Table::Ticker,
             Row::Candle(_) => Table::Candle,
             Row::Gap(_) => Table::Gap,
+            Row::OrderState(_) => Table::OrderState,
+            Row::Fill(_) => Table::Fill,
+            Row::Movement(_) => Table::Movement,
         }
     }
 
-    /// Its venue and symbol.
+    /// Its venue and symbol; an account's own rows have none, whatever they were traded in.
     #[cfg(feature = "postgres")]
     pub(crate) fn market(&self) -> (&str, &str) {
         let market = match self {
@@ -245,6 +256,9 @@ impl Row {
             Row::Ticker(row) => &row.market,
             Row::Candle(row) => &row.market,
             Row::Gap(row) => &row.market,
+            Row::OrderState(row) => return (&row.desk.owner.venue, ""),
+            Row::Fill(row) => return (&row.desk.owner.venue, ""),
+            Row::Movement(row) => return (&row.owner.venue, ""),
         };
         (&market.venue, market.symbol.as_str())
     }
@@ -258,6 +272,14 @@ impl Row {
             Row::Ticker(row) => format!("{} epoch {} seq {}", row.market, row.epoch, row.seq),
             Row::Candle(row) => format!("{} {} {}", row.market, row.interval, row.open_at),
             Row::Gap(row) => format!("{} {} at {}", row.market, row.channel, row.detected_at),
+            Row::OrderState(row) => {
+                format!(
+                    "{} {} {} {} at {}",
+                    row.desk, row.venue_order_id, row.status, row.cum_qty, row.ts_venue
+                )
+            }
+            Row::Fill(row) => format!("{} {}", row.desk, row.fill_id),
+            Row::Movement(row) => format!("{} {} {} {}", row.owner, row.kind, row.movement_id, row.status),
         }
     }
 }
@@ -299,19 +321,28 @@ pub enum Table {
     Candle,
     /// What is missing.
     Gap,
+    /// Own orders, a row a state.
+    OrderState,
+    /// Own fills.
+    Fill,
+    /// Money that came, went or moved.
+    Movement,
     /// Cursors.
     Stream,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 7] = [
+    pub const ALL: [Table; 10] = [
         Table::Instrument,
         Table::Trade,
         Table::BookChange,
         Table::Ticker,
         Table::Candle,
         Table::Gap,
+        Table::OrderState,
+        Table::Fill,
+        Table::Movement,
         Table::Stream,
     ];
 
@@ -324,6 +355,9 @@ impl Table {
             Table::Ticker => "ticker",
             Table::Candle => "candle",
             Table::Gap => "gap",
+            Table::OrderState => "order_state",
+            Table::Fill => "fill",
+            Table::Movement => "movement",
             Table::Stream => "stream",
         }
     }

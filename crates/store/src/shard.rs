@@ -31,6 +31,11 @@ impl Shard {
         self.0.split('/').next().unwrap_or_default()
     }
 
+    /// The part that an account's own rows belong to: one a venue, whatever the rows were traded in.
+    pub fn of_account(venue: &str) -> Shard {
+        Shard(format!("{venue}/account"))
+    }
+
     /// The name under which it is leased.
     pub fn as_str(&self) -> &str {
         &self.0

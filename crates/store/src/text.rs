@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use venuekit_types::{Fixed, Instrument, Kind, Level, Price, Qty, Scale, Scaled, Side, Status};
+use venuekit_types::{Fixed, Instrument, Kind, Level, Price, Qty, Scale, Scaled, Side, Status, UnixNanos};
+
+use crate::day::Day;
 
 /// Writes a number into `out`, replacing what stood there: a plain decimal without trailing zeros.
 pub(crate) fn number(out: &mut String, value: Scaled) {
@@ -34,6 +36,27 @@ pub(crate) const fn side(side: Option<Side>) -> &'static str {
         Some(side) => side.as_str(),
         None => "unknown",
     }
+}
+
+/// An instant as RFC 3339 has it, with as many digits as it needs.
+pub(crate) struct Rfc3339(pub(crate) UnixNanos);
+
+impl std::fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let day = Day::of(self.0);
+        let of_day = self.0.0.saturating_sub(day.start().0);
+        let (seconds, nanos) = (of_day / 1_000_000_000, of_day % 1_000_000_000);
+        write!(f, "{day}T{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)?;
+        if nanos > 0 {
+            write!(f, ".{}", format!("{nanos:09}").trim_end_matches('0'))?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// How a fill was made, as rows name it.
+pub(crate) const fn liquidity(maker: bool) -> &'static str {
+    if maker { "maker" } else { "taker" }
 }
 
 /// An instrument's terms as rows hold them.
@@ -85,6 +108,16 @@ impl Terms {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_has_the_digits_it_needs() {
+        let text = |nanos| Rfc3339(UnixNanos(nanos)).to_string();
+        assert_eq!(text(0), "1970-01-01T00:00:00Z");
+        assert_eq!(text(1_700_000_000_120_000_000), "2023-11-14T22:13:20.12Z");
+        assert_eq!(text(1_700_000_000_000_000_001), "2023-11-14T22:13:20.000000001Z");
+        assert_eq!(text(-1), "1969-12-31T23:59:59.999999999Z");
+        assert!(text(i64::MIN).starts_with("1677-"), "{}", text(i64::MIN));
+    }
 
     #[test]
     fn levels_are_json_arrays_of_decimal_text() {

@@ -8,7 +8,7 @@ mod server;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use common::{change, cursor, gap, instrument, market, rows, sim, trade};
+use common::{change, cursor, fill, gap, instrument, market, movement, order_state, rows, sim, trade};
 use server::Server;
 use venuekit_store::postgres::{Fence, Lease, Leases, Peer, Postgres, Presence, Standing};
 use venuekit_store::{Batch, Counts, Row, Shard, Sink, Table};
@@ -42,6 +42,7 @@ fn only_the_holder_writes() {
     a_lease_has_one_holder_and_its_fence_grows(&server);
     a_stale_fence_writes_nothing_of_any_table(&server);
     what_is_held_enters_beside_what_is_lost(&server);
+    an_accounts_own_rows_have_a_lease_of_their_own(&server);
     a_take_over_waits_for_a_batch_under_way(&server);
     the_dead_leave_the_list(&server);
     a_lease_is_handed_over(&server);
@@ -118,6 +119,26 @@ fn a_stale_fence_writes_nothing_of_any_table(server: &Server) {
     assert_eq!(heir.commit(&batch(3)).expect("is answered").total().fenced, 4);
     assert_eq!(stored(3), ["0|0|0|0|2"]);
     b.release(&[again]).expect("asks");
+}
+
+/// Who follows an account is one worker, whoever follows the markets that it trades in.
+fn an_accounts_own_rows_have_a_lease_of_their_own(server: &Server) {
+    let mut a = leases(server, "a", LONG);
+    let account = Shard::of_account("doex");
+    let of_market = a.take(&shard("BTC/USDT")).expect("asks").expect("is free");
+    let batch = rows([
+        Row::Trade(trade("BTC/USDT", 700, 1, 1)),
+        Row::OrderState(Box::new(order_state("BTC/USDT", 700, "2.5", 1))),
+        Row::Fill(Box::new(fill("BTC/USDT", 700, "1", 1))),
+        Row::Movement(Box::new(movement(700, "completed", "1", 1))),
+    ]);
+    let receipt = sink(server, "a", vec![of_market.clone()]).commit(&batch).expect("is answered");
+    assert_eq!(receipt.total(), Counts { new: 1, fenced: 3, ..Counts::default() });
+    assert_eq!(receipt.lost, [account.clone()]);
+    let of_account = a.take(&account).expect("asks").expect("is free");
+    let receipt = sink(server, "a", vec![of_account.clone()]).commit(&batch).expect("is answered");
+    assert_eq!(receipt.total(), Counts { new: 3, fenced: 1, ..Counts::default() });
+    a.release(&[of_market, of_account]).expect("asks");
 }
 
 fn what_is_held_enters_beside_what_is_lost(server: &Server) {

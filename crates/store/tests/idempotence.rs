@@ -5,7 +5,9 @@ mod common;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use common::{candle, change, cursor, gap, instrument, open, rows, ticker, trade};
+use common::{
+    candle, change, cursor, fill, gap, instrument, movement, open, order_state, owner, rows, ticker, trade,
+};
 use proptest::prelude::*;
 use venuekit_store::{Batch, Counts, Reader, Row, Sink, SinkError, Sqlite, Table, Why};
 use venuekit_types::UnixNanos;
@@ -43,6 +45,9 @@ fn each_table_tells_new_from_duplicate_from_conflict() {
             Row::Ticker(Box::new(ticker("BTC/USDT", 1, "5"))),
             Row::Candle(Box::new(candle("BTC/USDT", 60, "2"))),
             Row::Gap(Box::new(gap("BTC/USDT", 50, None))),
+            Row::OrderState(Box::new(order_state("BTC/USDT", 7, "2.5", 100))),
+            Row::Fill(Box::new(fill("BTC/USDT", 9, "8804", arrived))),
+            Row::Movement(Box::new(movement(4, "pending", "100", arrived))),
         ])
     };
     let first = sink.commit(&one_of_each(100)).expect("commits");
@@ -54,6 +59,8 @@ fn each_table_tells_new_from_duplicate_from_conflict() {
 
     let mut other_cause = gap("BTC/USDT", 50, None);
     other_cause.cause = "closed".into();
+    let mut other_order = order_state("BTC/USDT", 7, "2.5", 100);
+    other_order.qty = "11".into();
     let changed = sink
         .commit(&rows([
             Row::Trade(trade("BTC/USDT", 7, 880_451, 100)),
@@ -61,6 +68,9 @@ fn each_table_tells_new_from_duplicate_from_conflict() {
             Row::Ticker(Box::new(ticker("BTC/USDT", 1, "5.1"))),
             Row::Candle(Box::new(candle("BTC/USDT", 60, "2.5"))),
             Row::Gap(Box::new(other_cause)),
+            Row::OrderState(Box::new(other_order)),
+            Row::Fill(Box::new(fill("BTC/USDT", 9, "8804.1", 100))),
+            Row::Movement(Box::new(movement(4, "pending", "99", 100))),
             Row::Trade(trade("BTC/USDT", 8, 1, 100)),
         ]))
         .expect("a conflict is no failure");
@@ -74,6 +84,9 @@ fn each_table_tells_new_from_duplicate_from_conflict() {
             "ticker doex BTC/USDT epoch 1 seq 1",
             "candle doex BTC/USDT 1m 60",
             "gap doex BTC/USDT book at 50",
+            "order_state doex main spot BTC/USDT 7 partially_filled 2.5 at 100",
+            "fill doex main spot BTC/USDT 9",
+            "movement doex main withdrawal 4 pending",
         ]
     );
     assert!(changed.refused.iter().all(|refused| refused.why == Why::Conflict));
@@ -92,6 +105,51 @@ fn each_table_tells_new_from_duplicate_from_conflict() {
         .expect("reads");
     let expected = [("7", "8804.5", 100), ("8", "0.01", 100)];
     assert_eq!(stored, expected.map(|(id, price, at)| (id.to_string(), price.to_string(), UnixNanos(at))));
+}
+
+/// An account's own rows are told twice, by a stream and by an answer: what only one of them tells is no conflict.
+#[test]
+fn less_detail_is_no_contradiction_and_a_state_is_a_row() {
+    let (_dir, mut sink) = scratch();
+    let mut write = |all: Vec<Row>| sink.commit(&rows(all)).expect("commits").total();
+    let (order, filled) = (order_state("BTC/USDT", 7, "2.5", 100), order_state("BTC/USDT", 7, "10", 130));
+    let mut bare = order.clone();
+    (bare.avg_px, bare.fee, bare.client_order_id) = (None, None, None);
+    (bare.desk.wallet, bare.post_only, bare.created_at) = (None, None, None);
+    let fresh = |new| Counts { new, ..Counts::default() };
+    let known = |dup| Counts { dup, ..Counts::default() };
+    let state = |order: &venuekit_store::OrderState| Row::OrderState(Box::new(order.clone()));
+    assert_eq!(write(vec![state(&order)]), fresh(1));
+    assert_eq!(write(vec![state(&bare)]), known(1), "it tells less");
+    assert_eq!(write(vec![state(&filled), state(&order)]), Counts { new: 1, dup: 1, ..Counts::default() });
+    let mut other = bare.clone();
+    other.order_type = Some("market".into());
+    assert_eq!(write(vec![state(&other)]), Counts { refused: 1, ..Counts::default() });
+
+    let told = fill("BTC/USDT", 9, "8804", 1);
+    let mut bare = told.clone();
+    (bare.fee_asset, bare.maker, bare.ts_venue) = (None, None, UnixNanos(2));
+    assert_eq!(write(vec![Row::Fill(Box::new(bare.clone()))]), fresh(1));
+    assert_eq!(write(vec![Row::Fill(Box::new(told))]), known(1), "it tells more");
+    let mut other_fee = bare.clone();
+    other_fee.fee = "0.03".into();
+    assert_eq!(write(vec![Row::Fill(Box::new(other_fee))]), Counts { refused: 1, ..Counts::default() });
+
+    let pending = movement(4, "pending", "100", 1);
+    let mut done = movement(4, "completed", "100", 9);
+    done.tx_id = Some("0xA".into());
+    let moved = |row: &venuekit_store::Movement| Row::Movement(Box::new(row.clone()));
+    assert_eq!(write(vec![moved(&pending), moved(&done), moved(&pending)]).new, 2);
+    // What a reader gets is what was stored first, field by field.
+    let reader = Reader::open(sink.path()).expect("opens");
+    let (mut orders, mut fills, mut movements) = (Vec::new(), Vec::new(), Vec::new());
+    reader.order_states(&owner(), |row| orders.push(row)).expect("reads");
+    reader.fills(&owner(), |row| fills.push(row)).expect("reads");
+    reader.movements(&owner(), |row| movements.push(row)).expect("reads");
+    assert_eq!((orders, fills, movements), (vec![order, filled], vec![bare], vec![pending, done]));
+    let nobody = venuekit_store::Owner::new("doex", "other");
+    reader.fills(&nobody, |row| panic!("{row:?} is of another account")).expect("reads");
+    assert!(reader.verify().expect("reads").is_whole());
 }
 
 #[test]

@@ -6,7 +6,10 @@ mod common;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use common::{candle, change, cursor, gap, instrument, open, rows, ticker, trade};
+use common::{
+    candle, change, cursor, fill as own_fill, gap, instrument, movement, open, order_state, owner, rows, ticker,
+    trade,
+};
 use rusqlite::Connection;
 use venuekit_store::{
     Batch, Market, Outbox, Reader, Receipt, RelayError, Resume, Row, Sink, SinkError, Sqlite, Trimmed,
@@ -50,7 +53,18 @@ impl Sink for Flaky {
 fn content(path: &Path) -> Vec<String> {
     let conn = Connection::open(path).expect("opens");
     let mut all = Vec::new();
-    for table in ["instrument", "trade", "book_change", "ticker", "candle", "gap", "stream"] {
+    for table in [
+        "instrument",
+        "trade",
+        "book_change",
+        "ticker",
+        "candle",
+        "gap",
+        "order_state",
+        "fill",
+        "movement",
+        "stream",
+    ] {
         let mut select = conn.prepare(&format!("SELECT * FROM {table}")).expect("a table");
         let names: Vec<String> = select.column_names().map(str::to_owned).collect();
         let mut rows = select.query([]).expect("reads");
@@ -75,6 +89,13 @@ fn fill(sink: &mut Sqlite, from: u64, upto: u64) {
             Row::Instrument(Box::new(instrument(1 + at % 3, at))),
             Row::Gap(Box::new(gap("BTC/USDT", 1_000 + at, None))),
         ]);
+        if n % 10 == 0 {
+            batch.rows.extend([
+                Row::OrderState(Box::new(order_state("BTC/USDT", n, "2.5", at))),
+                Row::Fill(Box::new(own_fill("BTC/USDT", n, "8804", at))),
+                Row::Movement(Box::new(movement(n, "completed", "1", at))),
+            ]);
+        }
         batch.cursors.push(cursor("BTC/USDT", 1, n));
         let _ = sink.commit(&batch).expect("commits");
         if n > from {
@@ -200,6 +221,9 @@ fn what_there_is_no_room_for_is_shed_with_gaps() {
         )
         .expect("reads");
     assert_eq!(instruments, 300);
+    let mut fills = 0;
+    Reader::open(&remote_path).expect("opens").fills(&owner(), |_| fills += 1).expect("reads");
+    assert_eq!(fills, 30, "an account's own rows are never shed");
     let missing = |from: u64, to: u64| to - from + 1;
     let lost: u64 = there
         .iter()

@@ -11,7 +11,9 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use common::{candle, change, cursor, gap, instrument, market, rows, sim, ticker, trade};
+use common::{
+    candle, change, cursor, fill, gap, instrument, market, movement, order_state, rows, sim, ticker, trade,
+};
 use server::Server;
 use venuekit_store::postgres::{ConnectError, Dsn, Postgres};
 use venuekit_store::{Batch, Counts, Outbox, RelayError, Relayed, Row, Sink, SinkError, Table, Why, World};
@@ -29,6 +31,9 @@ fn one_of_each(arrived: i64) -> Batch {
         Row::Ticker(Box::new(ticker("BTC/USDT", 1, "5"))),
         Row::Candle(Box::new(candle("BTC/USDT", 60, "2"))),
         Row::Gap(Box::new(gap("BTC/USDT", 50, None))),
+        Row::OrderState(Box::new(order_state("BTC/USDT", 7, "2.5", 100))),
+        Row::Fill(Box::new(fill("BTC/USDT", 9, "8804", arrived))),
+        Row::Movement(Box::new(movement(4, "pending", "100", arrived))),
     ])
 }
 
@@ -55,6 +60,11 @@ fn tells_new_from_duplicate_from_conflict(server: &Server) {
     }
     let mut other_cause = gap("BTC/USDT", 50, None);
     other_cause.cause = "closed".into();
+    let mut other_order = order_state("BTC/USDT", 7, "2.5", 100);
+    other_order.order_type = Some("market".into());
+    // What only one telling knows is no contradiction.
+    let mut bare = fill("BTC/USDT", 9, "8804", 1);
+    (bare.fee_asset, bare.maker) = (None, None);
     let mut other_price = trade("BTC/USDT", 7, 880_450, 100);
     other_price.price = venuekit_types::Scaled::new(880_451, common::scale(2));
     let changed = sink
@@ -64,6 +74,10 @@ fn tells_new_from_duplicate_from_conflict(server: &Server) {
             Row::Ticker(Box::new(ticker("BTC/USDT", 1, "5.1"))),
             Row::Candle(Box::new(candle("BTC/USDT", 60, "2.5"))),
             Row::Gap(Box::new(other_cause)),
+            Row::OrderState(Box::new(other_order)),
+            Row::Fill(Box::new(fill("BTC/USDT", 9, "8804.1", 100))),
+            Row::Movement(Box::new(movement(4, "pending", "99", 100))),
+            Row::Fill(Box::new(bare)),
             Row::Trade(trade("BTC/USDT", 8, 1, 100)),
             Row::BookChange(change("BTC/USDT", 1, u64::MAX, 1, 1)),
         ]))
@@ -78,11 +92,24 @@ fn tells_new_from_duplicate_from_conflict(server: &Server) {
             "ticker doex BTC/USDT epoch 1 seq 1",
             "candle doex BTC/USDT 1m 60",
             "gap doex BTC/USDT book at 50",
+            "order_state doex main spot BTC/USDT 7 partially_filled 2.5 at 100",
+            "fill doex main spot BTC/USDT 9",
+            "movement doex main withdrawal 4 pending",
             "book_change doex BTC/USDT epoch 1 seq 18446744073709551615",
         ]
     );
-    assert!(changed.refused[..5].iter().all(|refused| refused.why == Why::Conflict));
-    assert_eq!(changed.refused[5].why, Why::OutOfRange);
+    assert!(changed.refused[..8].iter().all(|refused| refused.why == Why::Conflict));
+    assert_eq!(changed.refused[8].why, Why::OutOfRange);
+    assert_eq!(changed.of(Table::Fill), Counts { dup: 1, refused: 1, ..Counts::default() });
+    assert_eq!(
+        server.sql("SELECT fill_id, last_px, fee_asset, liquidity, derived, wallet, ts_local FROM fill"),
+        ["9|8804|USDT|maker|f|spot|100"]
+    );
+    assert_eq!(
+        server.sql("SELECT status, cum_qty, post_only, reduce_only IS NULL, created_at, ts_venue FROM order_state"),
+        ["partially_filled|2.5|t|t|1|100"]
+    );
+    assert_eq!(server.sql("SELECT kind, status, amount, from_wallet FROM movement"), ["withdrawal|pending|100|spot"]);
     assert_eq!(changed.of(Table::Trade), Counts { new: 1, refused: 1, ..Counts::default() });
     assert_eq!(
         server.sql("SELECT trade_id, price, ts_local FROM trade ORDER BY 1"),
@@ -226,7 +253,7 @@ fn refuses_other_worlds_and_newer_schemas(server: &Server) {
     assert!(error.contains("simulator run 1") && error.contains("doex=api.doex.example"), "{error}");
     server.sql("INSERT INTO schema_version VALUES (99)");
     let error = Postgres::connect(&server.dsn(), &sim("1")).expect_err("newer").to_string();
-    assert!(error.contains("version 99") && error.contains("up to 2"), "{error}");
+    assert!(error.contains("version 99") && error.contains("up to 3"), "{error}");
     server.sql("DELETE FROM schema_version WHERE version = 99");
     drop(connect(server));
     server.sql("DROP SCHEMA venuekit CASCADE; CREATE SCHEMA venuekit; CREATE TABLE venuekit.trade (x int)");

@@ -5,7 +5,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{candle, change, gap, instrument, open, rows, ticker, trade};
+use common::{
+    candle, change, fill as own_fill, gap, instrument, movement, open, order_state, owner, rows, ticker, trade,
+};
 use venuekit_store::{
     Market, Outbox, Reader, Removal, Retainer, Retention, Row, Sink, SinkError, Sqlite, Table,
 };
@@ -130,4 +132,38 @@ fn what_waits_for_another_sink_stays_and_what_is_damaged_is_not_touched() {
     let error = retainer.step(now, 1_000).expect_err("not as written");
     assert!(matches!(error, SinkError::Corrupt(_)), "{error:?}");
     assert_eq!(conn.query_row(before, [], |row| row.get::<_, i64>(0)).expect("counts"), count);
+}
+
+/// Fills, orders and movements are kept for good, unless a rule names them.
+#[test]
+fn an_accounts_own_rows_go_by_their_own_rule_alone() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("t.db");
+    let mut sink = open(&path).expect("opens");
+    for hour in 0..4_u64 {
+        let at = i64::try_from(hour).expect("small") * HOUR;
+        let _ = sink
+            .commit(&rows([
+                Row::Trade(trade("BTC/USDT", hour, 100, at)),
+                Row::OrderState(Box::new(order_state("BTC/USDT", hour, "2.5", at))),
+                Row::Fill(Box::new(own_fill("BTC/USDT", hour, "8804", at))),
+                Row::Movement(Box::new(movement(hour, "completed", "1", at))),
+            ]))
+            .expect("commits");
+    }
+    let fills = || {
+        let mut count = 0;
+        Reader::open(&path).expect("opens").fills(&owner(), |_| count += 1).expect("reads");
+        count
+    };
+    let now = UnixNanos(1_000 * HOUR);
+    let step = Retainer::open(&path, rules()).expect("opens").step(now, 1_000).expect("removes");
+    assert!(step.iter().all(|removal| removal.table == Table::Trade) && !step.is_empty(), "{step:?}");
+    assert_eq!(fills(), 4);
+    let mut told_otherwise = Retention::default();
+    told_otherwise.keep(Table::Fill, None, Duration::from_secs(3_600 * 998));
+    let step = Retainer::open(&path, told_otherwise).expect("opens").step(now, 1_000).expect("removes");
+    let removed: Vec<(Table, u64)> = step.iter().map(|removal| (removal.table, removal.rows)).collect();
+    assert_eq!((removed, fills()), (vec![(Table::Fill, 2)], 2));
+    assert!(Reader::open(&path).expect("opens").verify().expect("reads").is_whole());
 }

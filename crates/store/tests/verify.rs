@@ -7,10 +7,12 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{candle, change, cursor, gap, instrument, open, rows, sim, ticker, trade};
+use common::{
+    candle, change, cursor, fill, gap, instrument, movement, open, order_state, rows, sim, ticker, trade,
+};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
-use venuekit_store::{Damage, OpenMode, Reader, Row, Sink, Sqlite};
+use venuekit_store::{Damage, Fanout, OpenMode, Reader, Row, Sink, Sqlite};
 
 /// How many rows of each frequent table.
 const ROUNDS: u64 = 80;
@@ -18,6 +20,8 @@ const ROUNDS: u64 = 80;
 /// A database with rows in every table, closed.
 fn filled(path: &Path) {
     let mut sink = open(path).expect("opens");
+    // A bus that is told nothing: what it is owed stays.
+    drop(Fanout::open(path, "bus").expect("opens"));
     for n in 0..ROUNDS {
         let at = i64::try_from(n).expect("small");
         let mut batch = rows([
@@ -34,6 +38,9 @@ fn filled(path: &Path) {
             Row::Instrument(Box::new(instrument(1, 5))),
             Row::Gap(Box::new(gap("BTC/USDT", 50, None))),
             Row::Gap(Box::new(gap("ETH/USDT", 50, Some(55)))),
+            Row::OrderState(Box::new(order_state("BTC/USDT", 7, "2.5", 50))),
+            Row::Fill(Box::new(fill("BTC/USDT", 9, "8804", 50))),
+            Row::Movement(Box::new(movement(4, "completed", "1", 50))),
         ]))
         .expect("commits");
     let _ = sink.commit(&rows([Row::Gap(Box::new(gap("BTC/USDT", 50, Some(60))))])).expect("commits");
@@ -53,11 +60,16 @@ fn content(path: &Path) -> Option<Vec<Vec<Value>>> {
             "candle",
             "gap",
             "heal",
+            "order_state",
+            "fill",
+            "movement",
             "batch",
             "world",
             "epoch",
             "stream",
             "relay",
+            "fanout",
+            "outbox",
         ] {
             let mut select = conn.prepare(&format!("SELECT * FROM {table} NOT INDEXED"))?;
             let width = select.column_count();
@@ -86,8 +98,8 @@ fn what_was_written_holds_also_after_healing_and_restarts() {
     filled(&path);
     let verdict = Reader::open(&path).expect("opens").verify().expect("reads");
     assert_eq!(verdict.damage, []);
-    // Of four tables, an instrument, two gaps, one healed later.
-    assert_eq!((verdict.rows, verdict.parts), (4 * ROUNDS + 4, 4 * ROUNDS + 3));
+    // Of four tables, an instrument, two gaps, one healed later, and one of each private table.
+    assert_eq!((verdict.rows, verdict.parts), (4 * ROUNDS + 7, 4 * ROUNDS + 6));
 }
 
 /// I4: one bit flipped anywhere in a copied file. Where it changes a row that a reader sees, or keeps it from being
@@ -141,6 +153,9 @@ fn damage_is_named() {
         ("UPDATE instrument SET min_qty = NULL", "instrument"),
         ("UPDATE gap SET healed_at = NULL WHERE id = 1", "gap"),
         ("UPDATE gap SET healed_at = 56 WHERE id = 2", "gap"),
+        ("UPDATE order_state SET wallet = NULL", "order_state"),
+        ("UPDATE fill SET fee = '0.2'", "fill"),
+        ("UPDATE movement SET address = 'T2'", "movement"),
         (
             "UPDATE batch SET rows = 2 WHERE batch = 3 AND log = 'trade'; DELETE FROM trade WHERE id = 99",
             "trade",
@@ -158,6 +173,8 @@ fn damage_is_named() {
         ("UPDATE stream SET last_seq = 99", "stream"),
         ("UPDATE epoch SET last = 7", "epoch"),
         ("UPDATE world SET identity = '2'", "world"),
+        ("UPDATE fanout SET batch = 9", "fanout"),
+        ("UPDATE outbox SET row = 2 WHERE log = 'fill'", "outbox"),
     ] {
         let damage = after(sql);
         assert!(matches!(&damage[..], [Damage::State { table, .. }] if *table == name), "{sql}: {damage:?}");
@@ -204,5 +221,27 @@ fn an_older_schema_is_migrated_with_its_rows_vouched_for() {
     assert!(holds(&path));
     drop(sink);
     drop(Sqlite::open(&path, &sim("1"), OpenMode::Resume).expect("is migrated once"));
+    assert!(holds(&path));
+}
+
+/// A file of an earlier release lacks what came later: that is no damage, and the next run brings it.
+#[test]
+fn a_file_from_before_private_rows_is_whole_and_goes_on() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("t.db");
+    filled(&path);
+    Connection::open(&path)
+        .expect("opens")
+        .execute_batch(
+            "DELETE FROM batch WHERE log IN ('order_state', 'fill', 'movement');
+             DROP TABLE order_state; DROP TABLE fill; DROP TABLE movement; DROP TABLE fanout; DROP TABLE outbox;
+             PRAGMA user_version = 3;",
+        )
+        .expect("is as that release left it");
+    let verdict = Reader::open(&path).expect("opens").verify().expect("reads");
+    assert_eq!((verdict.damage.as_slice(), verdict.rows), (&[][..], 4 * ROUNDS + 4));
+    let mut sink = open(&path).expect("migrates");
+    let told = rows([Row::Fill(Box::new(fill("BTC/USDT", 9, "8804", 50)))]);
+    assert_eq!(sink.commit(&told).expect("commits").total().new, 1);
     assert!(holds(&path));
 }

@@ -10,7 +10,9 @@ use venuekit_store::Retention;
 use venuekit_venue::{Channel, Interval, Venue};
 
 use super::error::{ConfigError, Source, unknown};
-use super::{ClusterConfig, Config, Private, SIM, SimSettings, SinkConfig, SinkKind, VenueConfig, file};
+use super::{
+    ClusterConfig, Config, FanoutConfig, Private, SIM, SimSettings, SinkConfig, SinkKind, VenueConfig, file,
+};
 
 /// A smaller spool could not hold what one batch brings.
 const SPOOL_BYTES_MIN: u64 = 1 << 20;
@@ -51,6 +53,7 @@ pub(super) fn default_sim() -> Config {
         sim: SimSettings::default(),
         retention: Retention::default(),
         cluster: ClusterConfig::default(),
+        fanout: None,
     }
 }
 
@@ -115,6 +118,7 @@ pub(super) fn from_toml(source: Source<'_>, directory: &Path) -> Result<Config, 
     }
     config.retention = retention(source, &file.retain)?;
     config.cluster = cluster(source, file.cluster)?;
+    config.fanout = file.fanout.map(|keys| fanout(source, directory, &keys)).transpose()?;
     let usual = SimSettings::default();
     config.sim = SimSettings {
         rate: file.sim.rate.unwrap_or(usual.rate),
@@ -158,31 +162,58 @@ fn cluster(source: Source<'_>, keys: file::Cluster) -> Result<ClusterConfig, Con
 
 /// The rules of `[retain]`: those of all venues, then those of one each.
 fn retention(source: Source<'_>, keys: &file::Retain) -> Result<Retention, ConfigError> {
-    type Span<'a> = Option<&'a Spanned<String>>;
     let mut retention = Retention::default();
-    let mut add = |venue: Option<&str>, spans: [Span<'_>; 4]| {
+    let mut add = |venue: Option<&str>, spans: [&Option<Spanned<String>>; Retention::TABLES.len()]| {
         for (table, text) in Retention::TABLES.into_iter().zip(spans) {
             let Some(text) = text else { continue };
-            let span = span(text.get_ref()).ok_or_else(|| {
-                let message = format!("{:?} is no span; write it as \"90d\" or \"12h\"", text.get_ref());
-                source.error(text.span(), message)
-            })?;
-            retention.keep(table, venue, span);
+            retention.keep(table, venue, span_of(source, text)?);
         }
         Ok(())
     };
-    let file::Retain { trade, book_change, ticker, candle, venues } = keys;
-    add(None, [trade.as_ref(), book_change.as_ref(), ticker.as_ref(), candle.as_ref()])?;
+    let file::Retain { trade, book_change, ticker, candle, order_state, fill, movement, venues } = keys;
+    add(None, [trade, book_change, ticker, candle, order_state, fill, movement])?;
     for (id, keys) in venues {
         let known: Vec<&str> = venuekit_registry::ids().collect();
         if !known.contains(&id.get_ref().as_str()) {
             return Err(source.error(id.span(), unknown("venue", id.get_ref(), &known)));
         }
-        let file::RetainVenue { trade, book_change, ticker, candle } = keys;
-        let spans = [trade.as_ref(), book_change.as_ref(), ticker.as_ref(), candle.as_ref()];
-        add(Some(id.get_ref()), spans)?;
+        let file::RetainVenue { trade, book_change, ticker, candle, order_state, fill, movement } = keys;
+        add(Some(id.get_ref()), [trade, book_change, ticker, candle, order_state, fill, movement])?;
     }
     Ok(retention)
+}
+
+/// The bus of `[fanout]`.
+fn fanout(source: Source<'_>, directory: &Path, keys: &file::Fanout) -> Result<FanoutConfig, ConfigError> {
+    let file::Bus::Nats = keys.kind.get_ref();
+    if !cfg!(feature = "nats") {
+        let message = "this build knows no bus; build it with --features nats";
+        return Err(source.error(keys.kind.span(), message));
+    }
+    if keys.servers.get_ref().iter().any(|server| server.contains('@')) {
+        let message = "an address holds a user or a token, which others can read; name a file with credentials = \"…\"";
+        return Err(source.error(keys.servers.span(), message));
+    }
+    if keys.servers.get_ref().is_empty() {
+        return Err(source.error(keys.servers.span(), "no server is named; name at least one"));
+    }
+    Ok(FanoutConfig {
+        servers: keys.servers.get_ref().clone(),
+        stream: keys.stream.clone().unwrap_or_else(|| "venuekit".to_owned()),
+        credentials: keys.credentials.as_ref().map(|path| directory.join(path)),
+        max_age: match &keys.max_age {
+            None => Duration::from_secs(24 * 3_600),
+            Some(text) => span_of(source, text)?,
+        },
+        bytes_max: keys.bytes_max,
+    })
+}
+
+fn span_of(source: Source<'_>, text: &Spanned<String>) -> Result<Duration, ConfigError> {
+    span(text.get_ref()).ok_or_else(|| {
+        let message = format!("{:?} is no span; write it as \"90d\" or \"12h\"", text.get_ref());
+        source.error(text.span(), message)
+    })
 }
 
 /// Reads `90d` or `12h`: whole days or hours, at least one.

@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) sim: Sim,
     pub(super) retain: Retain,
     pub(super) cluster: Cluster,
+    pub(super) fanout: Option<Fanout>,
 }
 
 /// `[venues.ID]`.
@@ -98,6 +99,9 @@ pub(super) struct Retain {
     pub(super) book_change: Option<Spanned<String>>,
     pub(super) ticker: Option<Spanned<String>>,
     pub(super) candle: Option<Spanned<String>>,
+    pub(super) order_state: Option<Spanned<String>>,
+    pub(super) fill: Option<Spanned<String>>,
+    pub(super) movement: Option<Spanned<String>>,
     pub(super) venues: BTreeMap<Spanned<String>, RetainVenue>,
 }
 
@@ -109,6 +113,28 @@ pub(super) struct RetainVenue {
     pub(super) book_change: Option<Spanned<String>>,
     pub(super) ticker: Option<Spanned<String>>,
     pub(super) candle: Option<Spanned<String>>,
+    pub(super) order_state: Option<Spanned<String>>,
+    pub(super) fill: Option<Spanned<String>>,
+    pub(super) movement: Option<Spanned<String>>,
+}
+
+/// `[fanout]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fanout {
+    pub(super) kind: Spanned<Bus>,
+    pub(super) servers: Spanned<Vec<String>>,
+    pub(super) stream: Option<String>,
+    pub(super) credentials: Option<PathBuf>,
+    pub(super) max_age: Option<Spanned<String>>,
+    pub(super) bytes_max: Option<u64>,
+}
+
+/// What may be told.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Bus {
+    Nats,
 }
 
 /// `[tls]`.

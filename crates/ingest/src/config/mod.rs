@@ -48,6 +48,8 @@ pub struct Config {
     pub retention: Retention,
     /// How the work is cut where several workers share it.
     pub cluster: ClusterConfig,
+    /// The bus that is told of what was stored, where there is one.
+    pub fanout: Option<FanoutConfig>,
 }
 
 /// How the work is cut where several workers share it. Every member of a cluster has to have the same.
@@ -165,6 +167,21 @@ impl Default for SinkConfig {
             queue_rows: 200_000,
         }
     }
+}
+
+/// A NATS server that is told of what was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FanoutConfig {
+    /// Addresses of one cluster, as `nats://10.0.0.1:4222`.
+    pub servers: Vec<String>,
+    /// The stream that takes the messages, made where it is not there.
+    pub stream: String,
+    /// The file that says who we are.
+    pub credentials: Option<PathBuf>,
+    /// How long the stream keeps messages, where it is made here.
+    pub max_age: Duration,
+    /// The most that the stream keeps, where it is made here.
+    pub bytes_max: Option<u64>,
 }
 
 /// How the embedded simulator behaves.

@@ -20,6 +20,8 @@ impl Feed {
                 }
                 // They close what is written already, or come once: there cannot be many.
                 (Row::Gap(_) | Row::Instrument(_), _) | (_, None) => kept.push(item),
+                // An account's own rows are never shed: it trades far less than a market.
+                (Row::OrderState(_) | Row::Fill(_) | Row::Movement(_), _) => kept.push(item),
                 (_, Some(id)) => {
                     self.tally.shed_rows += 1;
                     self.begin_shedding(now, id, &item.row);

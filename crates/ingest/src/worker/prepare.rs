@@ -11,10 +11,12 @@ use venuekit_sign::Credentials;
 use venuekit_store::Resume;
 use venuekit_venue::{Channel, Venue};
 
-use crate::config::{Private, VenueConfig};
+use crate::config::{Config, Private, VenueConfig};
 use crate::credentials::Accounts;
 use crate::error::IngestError;
+use crate::fanout::Fanning;
 use crate::feed::Wish;
+use crate::metrics::Metrics;
 use crate::simulator::Simulator;
 
 /// The accounts' own channels.
@@ -126,4 +128,34 @@ pub(super) fn tape(
     std::fs::create_dir_all(directory).map_err(file)?;
     Tape::create(&directory.join(format!("{}-{seconds}.jsonl.zst", venue.id)), &about, now)
         .map_err(|source| IngestError::Tape { venue: venue.id.clone(), source })
+}
+
+/// The way to the bus, where the config names one.
+#[cfg(feature = "nats")]
+pub(super) fn fanout(
+    config: &Config,
+    metrics: &Metrics,
+    clock: Clock,
+) -> Result<Option<Fanning>, IngestError> {
+    use venuekit_store::{Fanout, Nats, NatsSettings};
+
+    use crate::fanout::NATS;
+
+    let Some(keys) = &config.fanout else { return Ok(None) };
+    let bus = Nats::new(&NatsSettings {
+        servers: keys.servers.clone(),
+        stream: keys.stream.clone(),
+        credentials: keys.credentials.clone(),
+        ca: config.ca.clone(),
+        max_age: keys.max_age,
+        bytes_max: keys.bytes_max,
+    })?;
+    let fanout = Fanout::open(&config.sink.path, NATS)?;
+    Fanning::begin(fanout, Box::new(bus), metrics.fanout(NATS), clock).map(Some)
+}
+
+/// A config that wants a bus is refused by this build.
+#[cfg(not(feature = "nats"))]
+pub(super) fn fanout(_: &Config, _: &Metrics, _: Clock) -> Result<Option<Fanning>, IngestError> {
+    Ok(None)
 }

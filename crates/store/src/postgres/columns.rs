@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use tokio_postgres::types::ToSql;
 
+use crate::private::Cell;
 use crate::{Cursor, Gap, InstrumentSeen, Market, Row, Table, text};
 
 /// A table as it is written.
@@ -17,6 +18,8 @@ pub(super) struct Shape {
     key: &'static [&'static str],
     /// What a second delivery repeats; the arrival is not among it.
     content: &'static [&'static str],
+    /// What a second delivery repeats where both tell it.
+    known: &'static [&'static str],
 }
 
 #[derive(Clone, Copy)]
@@ -39,13 +42,14 @@ impl Type {
 use Type::{Bool as B, Int as I, Text as T};
 
 /// The tables that one statement writes. Instruments are not among them: their versions are counted one by one.
-pub(super) const SHAPES: [Shape; 6] = [
+pub(super) const SHAPES: [Shape; 9] = [
     Shape {
         table: Table::Trade,
         columns: &["venue", "symbol", "trade_id", "price", "qty", "side", "ts_venue", "ts_local"],
         types: &[T, T, T, T, T, T, I, I],
         key: &["venue", "symbol", "trade_id", "ts_venue"],
         content: &["price", "qty", "side"],
+        known: &[],
     },
     Shape {
         table: Table::BookChange,
@@ -64,6 +68,7 @@ pub(super) const SHAPES: [Shape; 6] = [
         types: &[T, T, I, I, I, B, T, T, I, I],
         key: &["venue", "symbol", "epoch", "first_seq", "ts_venue"],
         content: &["last_seq", "is_snapshot", "bids", "asks"],
+        known: &[],
     },
     Shape {
         table: Table::Ticker,
@@ -103,6 +108,7 @@ pub(super) const SHAPES: [Shape; 6] = [
             "volume",
             "quote_volume",
         ],
+        known: &[],
     },
     Shape {
         table: Table::Candle,
@@ -112,6 +118,7 @@ pub(super) const SHAPES: [Shape; 6] = [
         types: &[T, T, T, I, T, T, T, T, T, I],
         key: &["venue", "symbol", "interval", "open_at"],
         content: &["open", "high", "low", "close", "volume"],
+        known: &[],
     },
     Shape {
         table: Table::Gap,
@@ -129,6 +136,103 @@ pub(super) const SHAPES: [Shape; 6] = [
         types: &[T, T, T, I, I, I, T, I, I],
         key: &["venue", "symbol", "channel", "detected_at"],
         content: &["epoch", "from_seq", "to_seq", "cause"],
+        known: &[],
+    },
+    Shape {
+        table: Table::OrderState,
+        columns: &[
+            "venue",
+            "account",
+            "product",
+            "symbol",
+            "venue_order_id",
+            "ts_venue",
+            "status",
+            "cum_qty",
+            "wallet",
+            "client_order_id",
+            "side",
+            "order_type",
+            "time_in_force",
+            "price",
+            "stop_price",
+            "qty",
+            "avg_px",
+            "fee",
+            "fee_asset",
+            "post_only",
+            "reduce_only",
+            "created_at",
+            "ts_local",
+        ],
+        types: &[T, T, T, T, T, I, T, T, T, T, T, T, T, T, T, T, T, T, T, B, B, I, I],
+        key: &["venue", "account", "product", "symbol", "venue_order_id", "ts_venue", "status", "cum_qty"],
+        content: &["side", "qty"],
+        known: &[
+            "wallet",
+            "client_order_id",
+            "order_type",
+            "time_in_force",
+            "price",
+            "stop_price",
+            "avg_px",
+            "fee",
+            "fee_asset",
+            "post_only",
+            "reduce_only",
+            "created_at",
+        ],
+    },
+    Shape {
+        table: Table::Fill,
+        columns: &[
+            "venue",
+            "account",
+            "product",
+            "symbol",
+            "fill_id",
+            "wallet",
+            "venue_order_id",
+            "client_order_id",
+            "side",
+            "last_px",
+            "last_qty",
+            "fee",
+            "fee_asset",
+            "realized_pnl",
+            "liquidity",
+            "derived",
+            "ts_venue",
+            "ts_local",
+        ],
+        types: &[T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, B, I, I],
+        key: &["venue", "account", "product", "symbol", "fill_id"],
+        content: &["venue_order_id", "side", "last_px", "last_qty", "fee", "derived"],
+        known: &["wallet", "client_order_id", "fee_asset", "realized_pnl", "liquidity"],
+    },
+    Shape {
+        table: Table::Movement,
+        columns: &[
+            "venue",
+            "account",
+            "kind",
+            "movement_id",
+            "status",
+            "asset",
+            "amount",
+            "fee",
+            "network",
+            "address",
+            "tx_id",
+            "from_wallet",
+            "to_wallet",
+            "ts_venue",
+            "ts_local",
+        ],
+        types: &[T, T, T, T, T, T, T, T, T, T, T, T, T, I, I],
+        key: &["venue", "account", "kind", "movement_id", "status"],
+        content: &["asset", "amount"],
+        known: &["fee", "network", "address", "tx_id", "from_wallet", "to_wallet"],
     },
     Shape {
         table: Table::Stream,
@@ -136,6 +240,7 @@ pub(super) const SHAPES: [Shape; 6] = [
         types: &[T, T, T, I, I, I],
         key: &["venue", "symbol", "channel"],
         content: &[],
+        known: &[],
     },
 ];
 
@@ -214,6 +319,7 @@ pub(super) fn conflict_sql(shape: &Shape) -> String {
     };
     let key = same(shape.key, "=").join(" AND ");
     let mut other = same(shape.content, "IS DISTINCT FROM");
+    other.extend(same(shape.known, "<>"));
     if shape.table == Table::Gap {
         other.push("(u.healed_at IS NOT NULL AND t.healed_at IS DISTINCT FROM u.healed_at)".to_owned());
     }
@@ -238,7 +344,7 @@ fn arrays(shape: &Shape, first: usize, is_fenced: bool) -> (String, usize) {
 pub(super) enum Column<'a> {
     Text(Vec<Option<Cow<'a, str>>>),
     Int(Vec<Option<i64>>),
-    Bool(Vec<bool>),
+    Bool(Vec<Option<bool>>),
 }
 
 impl Column<'_> {
@@ -255,7 +361,7 @@ impl Column<'_> {
 enum Value<'a> {
     Text(Option<Cow<'a, str>>),
     Int(Option<i64>),
-    Bool(bool),
+    Bool(Option<bool>),
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -290,7 +396,17 @@ impl From<Option<i64>> for Value<'_> {
 
 impl From<bool> for Value<'_> {
     fn from(flag: bool) -> Self {
-        Value::Bool(flag)
+        Value::Bool(Some(flag))
+    }
+}
+
+impl<'a> From<Cell<'a>> for Value<'a> {
+    fn from(cell: Cell<'a>) -> Value<'a> {
+        match cell {
+            Cell::Text(text) => Value::Text(text.map(Cow::Borrowed)),
+            Cell::Int(number) => Value::Int(number),
+            Cell::Flag(flag) => Value::Bool(flag),
+        }
     }
 }
 
@@ -461,6 +577,9 @@ impl<'a> Columns<'a> {
                 );
             }
             Row::Gap(row) => self.push_gap(place, lease, row)?,
+            Row::OrderState(row) => self.push(place, lease, row.cells().map(Value::from)),
+            Row::Fill(row) => self.push(place, lease, row.cells().map(Value::from)),
+            Row::Movement(row) => self.push(place, lease, row.cells().map(Value::from)),
             Row::Instrument(_) => unreachable!("instruments are written one by one"),
         }
         Ok(())

@@ -15,6 +15,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use crate::tls;
+
 /// Our schema; then the server's side of the promise that nobody holds up the others: what takes longer is given up.
 /// Every join of ours looks up keys, which the planner does not believe of a table that nobody has analysed yet.
 const SERVER_LIMITS: &str = "-c search_path=venuekit -c statement_timeout=5000 \
@@ -201,28 +203,14 @@ fn first_remote(config: &Config) -> Option<String> {
 
 /// TLS that believes the system's authorities, or those of one file alone.
 fn verified(roots: Option<&Path>) -> Result<Arc<ClientConfig>, DsnError> {
+    let Some(path) = roots else { return Ok(Arc::new(tls::verified(tls::machine_roots()))) };
+    let unusable = |source| DsnError::File { path: path.into(), source };
     let mut store = RootCertStore::empty();
-    match roots {
-        Some(path) => {
-            let unusable = |source| DsnError::File { path: path.into(), source };
-            let certificates =
-                CertificateDer::pem_file_iter(path).map_err(|error| unusable(Box::new(error)))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| unusable(Box::new(error)))?;
-                store.add(certificate).map_err(|error| unusable(Box::new(error)))?;
-            }
-        }
-        None => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(Box::new(error)))? {
+        let certificate = certificate.map_err(|error| unusable(Box::new(error)))?;
+        store.add(certificate).map_err(|error| unusable(Box::new(error)))?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks the default versions")
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok(Arc::new(tls::verified(store)))
 }
 
 /// The content of a file with a secret, which others must not be able to read.

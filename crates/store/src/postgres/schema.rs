@@ -12,8 +12,11 @@ use crate::day::Day;
 use crate::{SinkError, Table, World};
 
 /// Every schema step since the first release. Released steps never change; a new step is a new file.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/postgres/0001.sql"), include_str!("../../migrations/postgres/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/postgres/0001.sql"),
+    include_str!("../../migrations/postgres/0002.sql"),
+    include_str!("../../migrations/postgres/0003.sql"),
+];
 
 /// What all of us lock while the schema changes; the number is arbitrary and must not change.
 const LOCK: i64 = 0x564B_4954;

@@ -51,7 +51,7 @@ pub(super) fn wanted_partitions(batch: &Batch, known: &Partitions) -> BTreeSet<(
         Row::BookChange(row) => known.wants(Table::BookChange, row.ts_venue?, row.ts_local),
         Row::Ticker(row) => known.wants(Table::Ticker, row.ts_venue?, row.ts_local),
         Row::Candle(row) => known.wants(Table::Candle, row.open_at, row.ts_local),
-        Row::Instrument(_) | Row::Gap(_) => None,
+        Row::Instrument(_) | Row::Gap(_) | Row::OrderState(_) | Row::Fill(_) | Row::Movement(_) => None,
     });
     wanted.collect()
 }
@@ -194,6 +194,9 @@ impl<'a> LeaseOf<'a, '_> {
 }
 
 fn shard_of(market: (&str, &str), fence: &Fence) -> Shard {
+    if market.1.is_empty() {
+        return Shard::of_account(market.0);
+    }
     let symbol = market.1.parse().expect("it was a symbol's own text");
     Shard::of(&Market::new(market.0, symbol), fence.buckets)
 }

@@ -16,12 +16,41 @@ pub(super) enum Log {
     Candle,
     Gap,
     Heal,
+    OrderState,
+    Fill,
+    Movement,
 }
 
 impl Log {
-    /// All of them, in the order a batch is handed on: what healed a gap comes after it.
-    pub(super) const ALL: [Log; 7] =
-        [Log::Instrument, Log::Trade, Log::BookChange, Log::Ticker, Log::Candle, Log::Gap, Log::Heal];
+    /// All of them, in the order in which schemas brought them.
+    pub(super) const ALL: [Log; 10] = [
+        Log::Instrument,
+        Log::Trade,
+        Log::BookChange,
+        Log::Ticker,
+        Log::Candle,
+        Log::Gap,
+        Log::Heal,
+        Log::OrderState,
+        Log::Fill,
+        Log::Movement,
+    ];
+
+    /// Those that hold an account's own rows.
+    pub(super) const PRIVATE: [Log; 3] = [Log::OrderState, Log::Fill, Log::Movement];
+
+    /// The schema version that brought it, or its checksums.
+    const fn since(self) -> u32 {
+        match self {
+            Log::OrderState | Log::Fill | Log::Movement => 4,
+            _ => 2,
+        }
+    }
+
+    /// Those that a file of this schema version has.
+    pub(super) fn of_version(version: u32) -> impl Iterator<Item = Log> {
+        Log::ALL.into_iter().filter(move |log| log.since() <= version)
+    }
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -32,6 +61,9 @@ impl Log {
             Log::Candle => "candle",
             Log::Gap => "gap",
             Log::Heal => "heal",
+            Log::OrderState => "order_state",
+            Log::Fill => "fill",
+            Log::Movement => "movement",
         }
     }
 
@@ -66,17 +98,48 @@ impl Log {
                      ELSE 'not as healed' END FROM gap LEFT JOIN heal ON heal.gap = gap.id"
             }
             Log::Heal => "gap, healed_at FROM heal",
+            Log::OrderState => {
+                "venue, account, product, symbol, venue_order_id, ts_venue, status, cum_qty, wallet, client_order_id,
+                   side, order_type, time_in_force, price, stop_price, qty, avg_px, fee, fee_asset, post_only,
+                   reduce_only, created_at, ts_local FROM order_state"
+            }
+            Log::Fill => {
+                "venue, account, product, symbol, fill_id, wallet, venue_order_id, client_order_id, side, last_px,
+                   last_qty, fee, fee_asset, realized_pnl, liquidity, derived, ts_venue, ts_local FROM fill"
+            }
+            Log::Movement => {
+                "venue, account, kind, movement_id, status, asset, amount, fee, network, address, tx_id, from_wallet,
+                   to_wallet, ts_venue, ts_local FROM movement"
+            }
         }
     }
 }
 
-/// Tables whose rows are updated in place, each with the columns that its `checksum` covers.
-pub(super) const STATE: [(&str, &str); 4] = [
-    ("world", "venue, kind, identity"),
-    ("epoch", "venue, symbol, last"),
-    ("stream", "venue, symbol, channel, epoch, last_seq, ts_local"),
-    ("relay", "sink, batch"),
-];
+/// A table whose rows are updated in place or come and go.
+#[derive(Clone, Copy)]
+pub(super) struct State {
+    pub(super) table: &'static str,
+    /// What a row's `checksum` covers.
+    pub(super) columns: &'static str,
+    /// The schema version that brought it, or its checksums.
+    since: u32,
+}
+
+impl State {
+    const ALL: [State; 6] = [
+        State { table: "world", columns: "venue, kind, identity", since: 2 },
+        State { table: "epoch", columns: "venue, symbol, last", since: 2 },
+        State { table: "stream", columns: "venue, symbol, channel, epoch, last_seq, ts_local", since: 2 },
+        State { table: "relay", columns: "sink, batch", since: 2 },
+        State { table: "fanout", columns: "sink, batch", since: 4 },
+        State { table: "outbox", columns: "sink, log, row, sum", since: 4 },
+    ];
+
+    /// Those that a file of this schema version has.
+    pub(super) fn of_version(version: u32) -> impl Iterator<Item = State> {
+        State::ALL.into_iter().filter(move |state| state.since <= version)
+    }
+}
 
 const PRIME: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -161,10 +224,10 @@ impl Parts {
         if self.0.iter().all(|part| part.rows == 0) {
             return Ok(());
         }
-        let mut next = tx.prepare_cached(
-            "SELECT 1 + max(coalesce((SELECT max(batch) FROM batch), 0), coalesce((SELECT max(batch) FROM relay), 0))",
-        )?;
-        let batch: i64 = next.query_row([], |row| row.get(0))?;
+        self.store_as(tx, next_batch(tx)?)
+    }
+
+    fn store_as(&self, tx: &Transaction<'_>, batch: i64) -> rusqlite::Result<()> {
         let mut insert = tx.prepare_cached("INSERT INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
         for (log, part) in Log::ALL.into_iter().zip(&self.0) {
             if part.rows > 0 {
@@ -176,12 +239,25 @@ impl Parts {
     }
 }
 
+/// The number of the next batch: above whatever was handed on or told, also where those batches are gone.
+pub(super) fn next_batch(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let mut next = tx.prepare_cached(
+        "SELECT 1 + max(coalesce((SELECT max(batch) FROM batch), 0), coalesce((SELECT max(batch) FROM relay), 0),
+                        coalesce((SELECT max(batch) FROM fanout), 0))",
+    )?;
+    next.query_row([], |row| row.get(0))
+}
+
 /// Rows of one part when rows without any are sealed.
 const SEAL_ROWS: i64 = 1_000;
 
+/// The schema version that brought checksums.
+const SEALED: u32 = 2;
+
 /// Vouches for the rows that an older schema left without checksums, as they are found.
 pub(super) fn seal(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    for log in Log::ALL {
+    let mut batch = 0;
+    for log in Log::of_version(SEALED) {
         let table = log.as_str();
         let mut after = 0;
         loop {
@@ -197,11 +273,12 @@ pub(super) fn seal(tx: &Transaction<'_>) -> rusqlite::Result<()> {
             for id in ids {
                 parts.add(log, id, select.query_row([id], |row| of_stored(row, columns))?);
             }
-            parts.store(tx)?;
+            batch += 1;
+            parts.store_as(tx, batch)?;
             after = last;
         }
     }
-    for (table, columns) in STATE {
+    for State { table, columns, .. } in State::of_version(SEALED) {
         seal_state(tx, table, columns)?;
     }
     Ok(())

@@ -4,11 +4,13 @@
 //! others read through a [`Reader`] or any SQLite tool while it writes.
 
 mod checksum;
+mod fanout;
 mod open;
 mod outbox;
 mod read;
 mod retain;
 mod schema;
+mod stored;
 mod verify;
 mod write;
 
@@ -20,6 +22,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavio
 
 use venuekit_types::UnixNanos;
 
+pub use fanout::{Fanout, Told};
 pub use open::{OpenError, OpenMode};
 pub use outbox::{Outbox, RelayError, Relayed, Trimmed};
 pub use read::{MarketCounts, Reader, StoredChange, StoredTrade};

@@ -9,9 +9,11 @@ use std::path::Path;
 use rusqlite::{Connection, Row, params};
 use venuekit_types::UnixNanos;
 
+use super::checksum::Log;
 use super::open::{self, OpenError};
+use super::stored;
 use super::verify::{self, Verdict};
-use crate::{Cursor, Gap, Market, SinkError, Table};
+use crate::{Cursor, Fill, Gap, Market, Movement, OrderState, Owner, SinkError, Table};
 
 /// A connection that only reads. It sees whole batches, those committed before each call.
 #[derive(Debug)]
@@ -185,6 +187,27 @@ impl Reader {
     /// **Errors**: [`SinkError`].
     pub fn gaps(&self) -> Result<Vec<Gap>, SinkError> {
         gaps(&self.conn, false)
+    }
+
+    /// Calls `each` with the states of an account's orders, in the order they were stored.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn order_states(&self, owner: &Owner, each: impl FnMut(OrderState)) -> Result<(), SinkError> {
+        stored::of_owner(&self.conn, Log::OrderState, owner, stored::order_state, each)
+    }
+
+    /// Calls `each` with an account's fills, in the order they were stored.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn fills(&self, owner: &Owner, each: impl FnMut(Fill)) -> Result<(), SinkError> {
+        stored::of_owner(&self.conn, Log::Fill, owner, stored::fill, each)
+    }
+
+    /// Calls `each` with the states of an account's movements, in the order they were stored.
+    ///
+    /// **Errors**: [`SinkError`].
+    pub fn movements(&self, owner: &Owner, each: impl FnMut(Movement)) -> Result<(), SinkError> {
+        stored::of_owner(&self.conn, Log::Movement, owner, stored::movement, each)
     }
 
     /// Compares every stored row with the checksums that were written with it, and the indexes with their tables.

@@ -1,7 +1,7 @@
 //! Keeping market data for so long and no longer, a little at a time beside whoever writes.
 //!
 //! Owns which rows are old enough, the checksums of the batches they leave, and the log of what went. It refuses to
-//! touch what an outbox has not handed on, what is not as it was written, and anything but market data.
+//! touch what an outbox has not handed on, what is not as it was written, and what no rule names.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,8 +31,17 @@ struct Rule {
 }
 
 impl Retention {
-    /// The tables that may have a rule: instruments and gaps are what explains the others, and are kept.
-    pub const TABLES: [Table; 4] = [Table::Trade, Table::BookChange, Table::Ticker, Table::Candle];
+    /// The tables that may have a rule: instruments and gaps are what explains the others, and are kept. An account's
+    /// own rows go by no rule but their own.
+    pub const TABLES: [Table; 7] = [
+        Table::Trade,
+        Table::BookChange,
+        Table::Ticker,
+        Table::Candle,
+        Table::OrderState,
+        Table::Fill,
+        Table::Movement,
+    ];
 
     /// Keeps rows of a table for so long after their arrival: those of one venue, or of every venue without a rule of
     /// its own. A table that is not one of [`Retention::TABLES`] is kept all the same.

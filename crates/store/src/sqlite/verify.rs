@@ -5,7 +5,8 @@
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::checksum::{self, Log, Part, STATE};
+use super::checksum::{self, Log, Part, State};
+use super::schema;
 use crate::SinkError;
 
 /// How many places of damage are named; more are counted.
@@ -150,7 +151,7 @@ fn batches(conn: &Connection, verdict: &mut Verdict) -> rusqlite::Result<()> {
             verdict.add(Damage::Batch { batch, table, first_id, last_id });
         }
     }
-    for log in Log::ALL {
+    for log in Log::of_version(schema::version(conn)?) {
         let (table, entered) = (log.as_str(), entered[log as usize]);
         let stored = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
         if stored != entered {
@@ -161,7 +162,7 @@ fn batches(conn: &Connection, verdict: &mut Verdict) -> rusqlite::Result<()> {
 }
 
 fn state(conn: &Connection, verdict: &mut Verdict) -> rusqlite::Result<()> {
-    for (table, columns) in STATE {
+    for State { table, columns, .. } in State::of_version(schema::version(conn)?) {
         let mut select = conn.prepare(&format!("SELECT {columns}, checksum FROM {table}"))?;
         let width = select.column_count() - 1;
         let mut rows = select.query([])?;

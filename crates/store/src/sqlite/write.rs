@@ -7,11 +7,13 @@ use rusqlite::types::ValueRef::{self, Integer};
 use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params_from_iter};
 
 use super::checksum::{self, Log, Parts};
+use super::fanout;
 use crate::sink::Outcome;
 use crate::text::{self, Terms};
 use crate::{
     Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Receipt, Row, Table, Ticker, Trade, Why,
 };
+use crate::private::Cell;
 
 /// The statements, each prepared once a connection and looked up once a batch.
 #[derive(Clone, Copy)]
@@ -26,6 +28,12 @@ enum Sql {
     SameTicker,
     Candle,
     SameCandle,
+    OrderState,
+    SameOrderState,
+    Fill,
+    SameFill,
+    Movement,
+    SameMovement,
     Gap,
     HealGap,
     SameGap,
@@ -33,8 +41,9 @@ enum Sql {
     Cursor,
 }
 
-/// In the order of [`Sql`]. Each `Same…` takes the parameters of its insert, and leaves out the arrival time.
-const SQL: [&str; 15] = [
+/// In the order of [`Sql`]. Each `Same…` takes the parameters of its insert, and leaves out the arrival time. Of an
+/// account's own rows, what only one of the two tells is no contradiction.
+const SQL: [&str; 21] = [
     "INSERT INTO instrument (venue, symbol, version, venue_symbol, kind, status, price_scale, qty_scale, tick, step,
        min_qty, max_qty, min_notional, contract_size, inverse, maker_fee, taker_fee, ts_local)
      SELECT ?1, ?2, 1 + coalesce((SELECT max(version) FROM instrument WHERE venue = ?1 AND symbol = ?2), 0),
@@ -69,6 +78,33 @@ const SQL: [&str; 15] = [
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
     "SELECT EXISTS (SELECT 1 FROM candle WHERE venue = ?1 AND symbol = ?2 AND interval = ?3 AND open_at = ?4
        AND open = ?5 AND high = ?6 AND low = ?7 AND close = ?8 AND volume = ?9 AND ?10 IS NOT NULL)",
+    "INSERT INTO order_state (venue, account, product, symbol, venue_order_id, ts_venue, status, cum_qty, wallet,
+       client_order_id, side, order_type, time_in_force, price, stop_price, qty, avg_px, fee, fee_asset, post_only,
+       reduce_only, created_at, ts_local)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+     ON CONFLICT DO NOTHING",
+    "SELECT EXISTS (SELECT 1 FROM order_state WHERE venue = ?1 AND account = ?2 AND product = ?3 AND symbol = ?4
+       AND venue_order_id = ?5 AND ts_venue = ?6 AND status = ?7 AND cum_qty = ?8 AND coalesce(wallet = ?9, 1)
+       AND coalesce(client_order_id = ?10, 1) AND side = ?11 AND coalesce(order_type = ?12, 1)
+       AND coalesce(time_in_force = ?13, 1) AND coalesce(price = ?14, 1) AND coalesce(stop_price = ?15, 1)
+       AND qty = ?16 AND coalesce(avg_px = ?17, 1) AND coalesce(fee = ?18, 1) AND coalesce(fee_asset = ?19, 1)
+       AND coalesce(post_only = ?20, 1) AND coalesce(reduce_only = ?21, 1) AND coalesce(created_at = ?22, 1)
+       AND ?23 IS NOT NULL)",
+    "INSERT INTO fill (venue, account, product, symbol, fill_id, wallet, venue_order_id, client_order_id, side, last_px,
+       last_qty, fee, fee_asset, realized_pnl, liquidity, derived, ts_venue, ts_local)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING",
+    "SELECT EXISTS (SELECT 1 FROM fill WHERE venue = ?1 AND account = ?2 AND product = ?3 AND symbol = ?4
+       AND fill_id = ?5 AND coalesce(wallet = ?6, 1) AND venue_order_id = ?7 AND coalesce(client_order_id = ?8, 1)
+       AND side = ?9 AND last_px = ?10 AND last_qty = ?11 AND fee = ?12 AND coalesce(fee_asset = ?13, 1)
+       AND coalesce(realized_pnl = ?14, 1) AND coalesce(liquidity = ?15, 1) AND derived = ?16
+       AND ?17 IS NOT NULL AND ?18 IS NOT NULL)",
+    "INSERT INTO movement (venue, account, kind, movement_id, status, asset, amount, fee, network, address, tx_id,
+       from_wallet, to_wallet, ts_venue, ts_local)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
+    "SELECT EXISTS (SELECT 1 FROM movement WHERE venue = ?1 AND account = ?2 AND kind = ?3 AND movement_id = ?4
+       AND status = ?5 AND asset = ?6 AND amount = ?7 AND coalesce(fee = ?8, 1) AND coalesce(network = ?9, 1)
+       AND coalesce(address = ?10, 1) AND coalesce(tx_id = ?11, 1) AND coalesce(from_wallet = ?12, 1)
+       AND coalesce(to_wallet = ?13, 1) AND ?14 IS NOT NULL AND ?15 IS NOT NULL)",
     "INSERT INTO gap (venue, symbol, channel, epoch, from_seq, to_seq, cause, detected_at, healed_at)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
     "UPDATE gap SET healed_at = ?9 WHERE venue = ?1 AND symbol = ?2 AND channel = ?3 AND detected_at = ?8
@@ -86,7 +122,7 @@ const SQL: [&str; 15] = [
 ];
 
 /// How many statements the connection keeps prepared.
-pub(super) const STATEMENTS: usize = SQL.len() + 2;
+pub(super) const STATEMENTS: usize = SQL.len() + 4;
 
 /// Text under way to a column, kept so that a row costs no allocation.
 #[derive(Debug, Default)]
@@ -101,11 +137,13 @@ pub(super) struct Writer<'t> {
     text: &'t mut Buffers,
     statements: [Option<CachedStatement<'t>>; SQL.len()],
     parts: Parts,
+    /// The buses that are told of an account's own rows, once one came.
+    buses: Option<Vec<String>>,
 }
 
 impl<'t> Writer<'t> {
     pub(super) fn new(tx: &'t Transaction<'t>, text: &'t mut Buffers) -> Writer<'t> {
-        Writer { tx, text, statements: Default::default(), parts: Parts::default() }
+        Writer { tx, text, statements: Default::default(), parts: Parts::default(), buses: None }
     }
 
     pub(super) fn write(mut self, batch: &Batch, receipt: &mut Receipt) -> rusqlite::Result<()> {
@@ -117,6 +155,13 @@ impl<'t> Writer<'t> {
                 Row::Ticker(row) => self.ticker(row)?,
                 Row::Candle(row) => self.candle(row)?,
                 Row::Gap(row) => self.gap(row)?,
+                Row::OrderState(row) => {
+                    self.private((Log::OrderState, Sql::OrderState, Sql::SameOrderState), row.cells())?
+                }
+                Row::Fill(row) => self.private((Log::Fill, Sql::Fill, Sql::SameFill), row.cells())?,
+                Row::Movement(row) => {
+                    self.private((Log::Movement, Sql::Movement, Sql::SameMovement), row.cells())?
+                }
             };
             receipt.note(row.table(), outcome, || row.key());
         }
@@ -250,6 +295,21 @@ impl<'t> Writer<'t> {
         )
     }
 
+    /// Writes an account's own row, and what each bus has to be told of it.
+    fn private<const N: usize>(
+        &mut self,
+        (log, insert, same): (Log, Sql, Sql),
+        cells: [Cell<'_>; N],
+    ) -> rusqlite::Result<Outcome> {
+        let values = cells.map(ValueRef::from);
+        let outcome = self.insert((log, insert, same), &values)?;
+        if let Outcome::New = outcome {
+            let debt = (log, self.tx.last_insert_rowid(), checksum::of_row(values));
+            fanout::owe(self.tx, &mut self.buses, debt)?;
+        }
+        Ok(outcome)
+    }
+
     fn gap(&mut self, row: &Gap) -> rusqlite::Result<Outcome> {
         let (Ok(epoch), Ok(from_seq), Ok(to_seq)) =
             (optional(row.epoch), optional(row.from_seq), optional(row.to_seq))
@@ -327,6 +387,16 @@ impl<'t> Writer<'t> {
     }
 }
 
+impl<'a> From<Cell<'a>> for ValueRef<'a> {
+    fn from(cell: Cell<'a>) -> ValueRef<'a> {
+        match cell {
+            Cell::Text(text) => text.into(),
+            Cell::Int(number) => number.map(Integer).into(),
+            Cell::Flag(flag) => flag.map(|flag| Integer(flag.into())).into(),
+        }
+    }
+}
+
 /// A value as it is bound, which is also how it is summed.
 struct Bound<'a>(ValueRef<'a>);
 
@@ -365,6 +435,8 @@ mod tests {
         };
         starts(Sql::Trade, "INSERT INTO trade");
         starts(Sql::SameCandle, "SELECT EXISTS (SELECT 1 FROM candle");
+        starts(Sql::OrderState, "INSERT INTO order_state");
+        starts(Sql::SameMovement, "SELECT EXISTS (SELECT 1 FROM movement");
         starts(Sql::HealGap, "UPDATE gap");
         starts(Sql::Cursor, "INSERT INTO stream");
         assert_eq!(Sql::Cursor as usize, SQL.len() - 1);

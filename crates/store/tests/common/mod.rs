@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use venuekit_store::{
-    Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, OpenError, OpenMode, Row, Sqlite, Ticker,
-    Trade, World,
+    Batch, BookChange, Candle, Cursor, Desk, Fill, Gap, InstrumentSeen, Market, Movement, OpenError, OpenMode,
+    OrderState, Owner, Row, Sqlite, Ticker, Trade, World,
 };
 use venuekit_types::{Fixed, Instrument, Kind, Level, Price, Qty, Scale, Scaled, Side, Status, UnixNanos};
 
@@ -129,6 +129,82 @@ pub(crate) fn instrument(tick: i64, arrived: i64) -> InstrumentSeen {
             status: Status::Trading,
             version: 1,
         },
+        ts_local: UnixNanos(arrived),
+    }
+}
+
+pub(crate) fn owner() -> Owner {
+    Owner::new("doex", "main")
+}
+
+fn desk(symbol: &str) -> Desk {
+    Desk {
+        owner: owner(),
+        product: "spot".into(),
+        wallet: Some("spot".into()),
+        symbol: symbol.parse().expect("a symbol"),
+    }
+}
+
+pub(crate) fn order_state(symbol: &str, id: u64, cum_qty: &str, at: i64) -> OrderState {
+    let text = |text: &str| Some(text.to_string());
+    OrderState {
+        desk: desk(symbol),
+        venue_order_id: id.to_string(),
+        client_order_id: text("mine"),
+        side: Side::Buy,
+        order_type: text("limit"),
+        time_in_force: text("GTC"),
+        price: text("8804.5"),
+        stop_price: None,
+        qty: "10".into(),
+        cum_qty: cum_qty.into(),
+        avg_px: text("8804"),
+        fee: text("-0.01"),
+        fee_asset: text("USDT"),
+        status: if cum_qty == "10" { "filled" } else { "partially_filled" }.into(),
+        post_only: Some(true),
+        reduce_only: None,
+        created_at: Some(UnixNanos(1)),
+        ts_venue: UnixNanos(at),
+        ts_local: UnixNanos(at + 5),
+    }
+}
+
+pub(crate) fn fill(symbol: &str, id: u64, last_px: &str, arrived: i64) -> Fill {
+    Fill {
+        desk: desk(symbol),
+        fill_id: id.to_string(),
+        venue_order_id: "7".into(),
+        client_order_id: None,
+        side: Side::Sell,
+        last_px: last_px.into(),
+        last_qty: "2.5".into(),
+        fee: "0.02".into(),
+        fee_asset: Some("USDT".into()),
+        realized_pnl: None,
+        maker: Some(true),
+        derived: false,
+        ts_venue: UnixNanos(3),
+        ts_local: UnixNanos(arrived),
+    }
+}
+
+pub(crate) fn movement(id: u64, status: &'static str, amount: &str, arrived: i64) -> Movement {
+    Movement {
+        owner: owner(),
+        kind: "withdrawal".into(),
+        movement_id: id.to_string(),
+        status: status.into(),
+        asset: "USDT".into(),
+        amount: amount.into(),
+        fee: Some("1".into()),
+        network: Some("TRC20".into()),
+        address: Some("T1".into()),
+        tx_id: None,
+        from_wallet: Some("spot".into()),
+        to_wallet: None,
+        ts_venue: UnixNanos(4),
         ts_local: UnixNanos(arrived),
     }
 }
