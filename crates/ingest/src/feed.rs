@@ -101,6 +101,10 @@ pub(crate) struct Feed {
     ledgers: Ledgers,
     /// An account's own rows of this round.
     own: Vec<private::Own>,
+    /// When to ask for movements; nothing until the account's balances are live.
+    movements_at: Option<Mono>,
+    /// The number of the last command.
+    asked: u64,
 }
 
 /// What is logged, sampled by.
@@ -177,6 +181,8 @@ impl Feed {
             told: Sampler::default(),
             ledgers,
             own: Vec::new(),
+            movements_at: None,
+            asked: 0,
         }
     }
 
@@ -365,6 +371,9 @@ impl Feed {
         if channel != Channel::Book {
             self.end_shedding(id, now.wall);
         }
+        if channel == Channel::Balances {
+            self.movements_at = Some(now.mono);
+        }
         if channel.is_private() {
             self.credentials_fault = None;
         }
@@ -463,7 +472,8 @@ impl Host for Feed {
             Event::Committed { .. } => self.ledgers.hear(emission.event),
             Event::Clock { offset, alarm, .. } => self.on_clock(now, *offset, *alarm),
             Event::OffGrid { stream, price } => self.on_off_grid(now, *stream, *price),
-            Event::Answered { .. } | Event::Done { .. } | Event::Resolved { .. } => {}
+            Event::Answered { rows, .. } => self.on_answered(now, emission, rows),
+            Event::Done { .. } | Event::Resolved { .. } => {}
             Event::Stream(info) => self.on_stream(now, info),
             Event::Instrument { product, market } => self.instruments.push((*product, *market)),
             Event::UnknownSymbol { symbol, candidates } => {
@@ -510,6 +520,7 @@ impl Host for Feed {
         if !self.own.is_empty() {
             self.put_own(session);
         }
+        self.ask_movements(now, session);
         self.settle_account(now, session);
         if self.may_leave(now, session) {
             self.resume();

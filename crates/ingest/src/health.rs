@@ -19,8 +19,8 @@ use venuekit_types::Now;
 
 use crate::board::{Board, Role, ShardState, StreamLine, VenueBoard};
 use crate::error::IngestError;
-use crate::metrics::Metrics;
 use crate::fanout::{FanoutBoard, FanoutState, NATS};
+use crate::metrics::Metrics;
 use crate::relay::{RelayBoard, RelayState, SERVER};
 
 /// Without a beat for so long, the runtime is wedged.

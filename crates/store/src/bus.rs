@@ -207,24 +207,19 @@ impl Message {
             }
             Row::Fill(row) => {
                 id.desk(&row.desk).part(&row.fill_id);
-                json.head(
-                    &row.desk.owner.venue,
-                    row.desk.symbol.as_str(),
-                    Some(row.ts_venue),
-                    row.ts_local,
-                )
-                .desk(&row.desk)
-                .text("fill_id", &row.fill_id)
-                .text("venue_order_id", &row.venue_order_id)
-                .known("client_order_id", &row.client_order_id)
-                .text("side", row.side.as_str())
-                .text("last_px", &row.last_px)
-                .text("last_qty", &row.last_qty)
-                .text("fee", &row.fee)
-                .known("fee_asset", &row.fee_asset)
-                .known("realized_pnl", &row.realized_pnl)
-                .known("liquidity", &row.maker.map(text::liquidity))
-                .flag("derived", Some(row.derived));
+                json.head(&row.desk.owner.venue, row.desk.symbol.as_str(), Some(row.ts_venue), row.ts_local)
+                    .desk(&row.desk)
+                    .text("fill_id", &row.fill_id)
+                    .text("venue_order_id", &row.venue_order_id)
+                    .known("client_order_id", &row.client_order_id)
+                    .text("side", row.side.as_str())
+                    .text("last_px", &row.last_px)
+                    .text("last_qty", &row.last_qty)
+                    .text("fee", &row.fee)
+                    .known("fee_asset", &row.fee_asset)
+                    .known("realized_pnl", &row.realized_pnl)
+                    .known("liquidity", &row.maker.map(text::liquidity))
+                    .flag("derived", Some(row.derived));
                 (&*row.desk.owner.venue, row.desk.symbol.as_str())
             }
             Row::Movement(row) => {
@@ -298,10 +293,7 @@ impl Id {
     }
 
     fn desk(&mut self, desk: &Desk) -> &mut Id {
-        self.part(&desk.owner.venue)
-            .part(&desk.owner.account)
-            .part(&desk.product)
-            .part(desk.symbol.as_str())
+        self.part(&desk.owner.venue).part(&desk.owner.account).part(&desk.product).part(desk.symbol.as_str())
     }
 }
 
@@ -374,9 +366,7 @@ impl Object {
     }
 
     fn desk(&mut self, desk: &Desk) -> &mut Object {
-        self.text("account", &desk.owner.account)
-            .text("product", &desk.product)
-            .known("wallet", &desk.wallet)
+        self.text("account", &desk.owner.account).text("product", &desk.product).known("wallet", &desk.wallet)
     }
 
     fn levels(&mut self, name: &str, levels: &[Level], (price, qty): (Scale, Scale)) -> &mut Object {

@@ -60,8 +60,8 @@ pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, R
 pub use shard::{Shard, assign};
 pub use sink::{Counts, Receipt, Refused, Resume, Sink, SinkError, Why};
 pub use sqlite::{
-    Damage, Fanout, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Removal, Retainer,
-    Retention, Sqlite, StoredChange, StoredTrade, Told, Trimmed, Verdict,
+    Damage, Fanout, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Removal,
+    Retainer, Retention, Sqlite, StoredChange, StoredTrade, Told, Trimmed, Verdict,
 };
 pub use switch::{SWITCH_TABLE, SwitchError, SwitchRow};
 pub use world::World;

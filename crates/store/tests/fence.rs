@@ -134,7 +134,7 @@ fn an_accounts_own_rows_have_a_lease_of_their_own(server: &Server) {
     ]);
     let receipt = sink(server, "a", vec![of_market.clone()]).commit(&batch).expect("is answered");
     assert_eq!(receipt.total(), Counts { new: 1, fenced: 3, ..Counts::default() });
-    assert_eq!(receipt.lost, [account.clone()]);
+    assert_eq!(receipt.lost.as_slice(), std::slice::from_ref(&account));
     let of_account = a.take(&account).expect("asks").expect("is free");
     let receipt = sink(server, "a", vec![of_account.clone()]).commit(&batch).expect("is answered");
     assert_eq!(receipt.total(), Counts { new: 3, fenced: 1, ..Counts::default() });

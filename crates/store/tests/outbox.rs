@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use common::{
-    candle, change, cursor, fill as own_fill, gap, instrument, movement, open, order_state, owner, rows, ticker,
-    trade,
+    candle, change, cursor, fill as own_fill, gap, instrument, movement, open, order_state, owner, rows,
+    ticker, trade,
 };
 use rusqlite::Connection;
 use venuekit_store::{

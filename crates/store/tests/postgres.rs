@@ -106,10 +106,15 @@ fn tells_new_from_duplicate_from_conflict(server: &Server) {
         ["9|8804|USDT|maker|f|spot|100"]
     );
     assert_eq!(
-        server.sql("SELECT status, cum_qty, post_only, reduce_only IS NULL, created_at, ts_venue FROM order_state"),
+        server.sql(
+            "SELECT status, cum_qty, post_only, reduce_only IS NULL, created_at, ts_venue FROM order_state"
+        ),
         ["partially_filled|2.5|t|t|1|100"]
     );
-    assert_eq!(server.sql("SELECT kind, status, amount, from_wallet FROM movement"), ["withdrawal|pending|100|spot"]);
+    assert_eq!(
+        server.sql("SELECT kind, status, amount, from_wallet FROM movement"),
+        ["withdrawal|pending|100|spot"]
+    );
     assert_eq!(changed.of(Table::Trade), Counts { new: 1, refused: 1, ..Counts::default() });
     assert_eq!(
         server.sql("SELECT trade_id, price, ts_local FROM trade ORDER BY 1"),

@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    candle, change, fill as own_fill, gap, instrument, movement, open, order_state, owner, rows, ticker, trade,
+    candle, change, fill as own_fill, gap, instrument, movement, open, order_state, owner, rows, ticker,
+    trade,
 };
 use venuekit_store::{
     Market, Outbox, Reader, Removal, Retainer, Retention, Row, Sink, SinkError, Sqlite, Table,

@@ -191,7 +191,8 @@ fn fanout(source: Source<'_>, directory: &Path, keys: &file::Fanout) -> Result<F
         return Err(source.error(keys.kind.span(), message));
     }
     if keys.servers.get_ref().iter().any(|server| server.contains('@')) {
-        let message = "an address holds a user or a token, which others can read; name a file with credentials = \"…\"";
+        let message =
+            "an address holds a user or a token, which others can read; name a file with credentials = \"…\"";
         return Err(source.error(keys.servers.span(), message));
     }
     if keys.servers.get_ref().is_empty() {

@@ -450,3 +450,94 @@ fn a_message_that_was_left_out_in_silence_is_found_by_comparing() {
     bench.run(130, Duration::from_secs(1), true);
     assert_same_ledgers(&bench);
 }
+
+/// Every order, fill and movement of the simulated account is a row, each once, with the venue's own numbers.
+#[test]
+fn an_accounts_own_rows_are_those_of_the_venue() {
+    for venue in ["doex", "duedex"] {
+        let mut bench = Bench::new(venue, private(venue), 10_000, &FaultPlan::default(), Resume::default());
+        bench.run(300, Duration::from_secs(1), true);
+        let now = bench.rig.now();
+        bench.rig.front.set_rate(now, 0);
+        bench.run(5, Duration::from_secs(1), true);
+        let (_, owned) = store(&bench.rows);
+        let account = bench.rig.front.account();
+        let told: usize = account.fills().count();
+        assert!(told > 3, "SEED=7: {venue} filled {told} times");
+        assert_eq!(owned.fills.len(), told, "SEED=7: {venue}");
+        let sum = |all: &mut dyn Iterator<Item = rust_decimal::Decimal>| {
+            all.sum::<rust_decimal::Decimal>().normalize()
+        };
+        let decimal = |text: &String| text.parse::<rust_decimal::Decimal>().expect("a number");
+        assert_eq!(
+            sum(&mut owned.fills.iter().map(|fill| decimal(&fill.fee))),
+            sum(&mut account.fills().map(|fill| fill.fee)),
+            "SEED=7: the fees of {venue}"
+        );
+        // Whatever was filled is an order that came to stand so.
+        let filled = |fill: &venuekit_store::Fill, state: &venuekit_store::OrderState| {
+            state.venue_order_id == fill.venue_order_id && decimal(&state.cum_qty) >= decimal(&fill.last_qty)
+        };
+        for fill in &owned.fills {
+            let state = owned.orders.iter().any(|state| filled(fill, state));
+            assert!(state, "SEED=7: {venue}: {fill:?} fills no order");
+        }
+        if venue == "doex" {
+            let movements: BTreeMap<&str, usize> =
+                owned.movements.iter().fold(BTreeMap::new(), |mut all, row| {
+                    *all.entry(&*row.kind).or_default() += 1;
+                    all
+                });
+            assert!(movements.values().sum::<usize>() > 0, "SEED=7: {movements:?}");
+        }
+    }
+}
+
+/// What a store keeps of an account.
+struct Owned {
+    orders: Vec<venuekit_store::OrderState>,
+    fills: Vec<venuekit_store::Fill>,
+    movements: Vec<venuekit_store::Movement>,
+}
+
+/// Stores rows twice, as after a crash before the acknowledgement, and reads an account's own back.
+fn store(rows: &[Row]) -> (tempfile::TempDir, Owned) {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("t.db");
+    let world = World::Sim { run_id: "7".into() };
+    let mut sink = Sqlite::open(&path, &world, OpenMode::Resume).expect("opens");
+    let own = |row: &&Row| matches!(row, Row::OrderState(_) | Row::Fill(_) | Row::Movement(_));
+    let batch = Batch { rows: rows.iter().filter(own).cloned().collect(), cursors: Vec::new() };
+    let first = sink.commit(&batch).expect("commits");
+    assert_eq!(first.refused, [], "SEED=7: a row contradicts another");
+    assert_eq!(sink.commit(&batch).expect("commits").total().new, 0);
+    let reader = Reader::open(&path).expect("opens");
+    let owner = venuekit_store::Owner::new(rows_venue(&batch.rows), crate::ledgers::ACCOUNT);
+    let mut owned = Owned { orders: Vec::new(), fills: Vec::new(), movements: Vec::new() };
+    reader.order_states(&owner, |row| owned.orders.push(row)).expect("reads");
+    reader.fills(&owner, |row| owned.fills.push(row)).expect("reads");
+    reader.movements(&owner, |row| owned.movements.push(row)).expect("reads");
+    (dir, owned)
+}
+
+fn rows_venue(rows: &[Row]) -> Arc<str> {
+    let of = rows.iter().find_map(|row| match row {
+        Row::OrderState(row) => Some(Arc::clone(&row.desk.owner.venue)),
+        _ => None,
+    });
+    of.expect("an order")
+}
+
+/// I5: when the queue is full, market data is shed and what an account did is not.
+#[test]
+fn an_accounts_own_rows_pass_a_full_queue() {
+    let wants = [Bench::public("doex"), private("doex")].concat();
+    let mut bench = Bench::new("doex", wants, 50, &FaultPlan::default(), Resume::default());
+    // Nobody takes: what has no room is shed.
+    bench.run(120, Duration::from_secs(1), false);
+    assert!(bench.tally().shed_rows > 0, "SEED=7: nothing was shed");
+    bench.take();
+    let fills = bench.rows.iter().filter(|row| matches!(row, Row::Fill(_))).count();
+    let told = bench.rig.front.account().fills().count();
+    assert!(told > 0 && fills >= told - 1, "SEED=7: {fills} of {told} fills were kept");
+}

@@ -42,7 +42,9 @@ pub enum NatsError {
         address: String,
     },
     /// An address holds a secret.
-    #[error("an address of a NATS server holds a user or a token, which others can read; name a credentials file")]
+    #[error(
+        "an address of a NATS server holds a user or a token, which others can read; name a credentials file"
+    )]
     Secret,
     /// No server is named.
     #[error("no NATS server is named; name at least one")]
@@ -108,7 +110,8 @@ impl Checked {
             return Err(NatsError::Stream { stream: settings.stream.clone() });
         }
         let mut roots = tls::machine_roots();
-        for certificate in settings.ca.iter().flat_map(|text| CertificateDer::pem_slice_iter(text.as_bytes())) {
+        for certificate in settings.ca.iter().flat_map(|text| CertificateDer::pem_slice_iter(text.as_bytes()))
+        {
             let certificate = certificate.map_err(|error| NatsError::Authority(Box::new(error)))?;
             roots.add(certificate).map_err(|error| NatsError::Authority(Box::new(error)))?;
         }
@@ -149,7 +152,8 @@ fn server(text: &str) -> Result<ServerAddr, NatsError> {
         return Err(NatsError::Secret);
     }
     let address: Option<ServerAddr> = text.parse().ok();
-    let fits = |address: &ServerAddr| matches!(address.scheme(), "nats" | "tls") && !address.host().is_empty();
+    let fits =
+        |address: &ServerAddr| matches!(address.scheme(), "nats" | "tls") && !address.host().is_empty();
     address.filter(fits).ok_or_else(|| NatsError::Address { address: text.to_owned() })
 }
 
@@ -226,7 +230,9 @@ mod tests {
         assert!(matches!(check("SUAM\n", 0o600), Ok(Some(Login::Seed(seed))) if seed == "SUAM"));
         assert!(matches!(check("token\n", 0o600), Ok(Some(Login::Token(token))) if token == "token"));
         let password = check("me:pass:word\n", 0o600);
-        assert!(matches!(password, Ok(Some(Login::Password(user, word))) if (&*user, &*word) == ("me", "pass:word")));
+        assert!(
+            matches!(password, Ok(Some(Login::Password(user, word))) if (&*user, &*word) == ("me", "pass:word"))
+        );
         let creds = "-----BEGIN NATS USER JWT-----\na.b:c\n";
         assert!(matches!(check(creds, 0o600), Ok(Some(Login::Creds(text))) if text == creds));
         fs::remove_file(&path).expect("removes");

@@ -79,8 +79,7 @@ impl Fanout {
         }
         let next = self.next(rows_max).map_err(FanoutError::Store)?;
         let Some(Next { messages, upto, behind, missed }) = next else { return Ok(Told::default()) };
-        let published =
-            if messages.is_empty() { Published::default() } else { bus.publish(&messages)? };
+        let published = if messages.is_empty() { Published::default() } else { bus.publish(&messages)? };
         keep(&self.conn, &self.sink, upto).map_err(store)?;
         self.at = upto;
         Ok(Told { published: Some(published), behind, missed })
@@ -173,8 +172,9 @@ pub(super) fn owe(
     }
     let (log, sum) = (log.as_str(), sum.cast_signed());
     for sink in buses.iter().flatten() {
-        let mut insert =
-            tx.prepare_cached("INSERT INTO outbox (sink, log, row, sum, checksum) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = tx.prepare_cached(
+            "INSERT INTO outbox (sink, log, row, sum, checksum) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         insert.execute(params![sink, log, row, sum, of_debt(sink, log, row, sum)])?;
     }
     Ok(())

@@ -8,12 +8,12 @@ use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params_from
 
 use super::checksum::{self, Log, Parts};
 use super::fanout;
+use crate::private::Cell;
 use crate::sink::Outcome;
 use crate::text::{self, Terms};
 use crate::{
     Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Receipt, Row, Table, Ticker, Trade, Why,
 };
-use crate::private::Cell;
 
 /// The statements, each prepared once a connection and looked up once a batch.
 #[derive(Clone, Copy)]

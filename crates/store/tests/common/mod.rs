@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use venuekit_store::{
-    Batch, BookChange, Candle, Cursor, Desk, Fill, Gap, InstrumentSeen, Market, Movement, OpenError, OpenMode,
-    OrderState, Owner, Row, Sqlite, Ticker, Trade, World,
+    Batch, BookChange, Candle, Cursor, Desk, Fill, Gap, InstrumentSeen, Market, Movement, OpenError,
+    OpenMode, OrderState, Owner, Row, Sqlite, Ticker, Trade, World,
 };
 use venuekit_types::{Fixed, Instrument, Kind, Level, Price, Qty, Scale, Scaled, Side, Status, UnixNanos};
 
