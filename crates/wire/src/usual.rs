@@ -89,6 +89,27 @@ impl<'a> Cursor<'a> {
         Levels { cursor: self, scales, place: Place::Start }
     }
 
+    /// Takes an array of levels whose numbers have names, and gives the digits behind each point too:
+    /// `[{"price":8804.50,"qty":1.5}]` of the names `price` and `qty`.
+    ///
+    /// **Shape**: as [`Cursor::levels`].
+    #[inline]
+    pub fn named_levels(&mut self, names: [&'a str; 2], scales: (Scale, Scale)) -> NamedLevels<'a, '_> {
+        NamedLevels { cursor: self, names, scales, place: Place::Start }
+    }
+
+    /// Takes a number, quoted or bare, as a count of 10^-scale, and gives the digits behind its point too.
+    ///
+    /// **Errors**: [`Unusual`] for a sign, an exponent, and what does not fit the scale.
+    #[inline]
+    pub fn spelt(&mut self, scale: Scale) -> Result<(i64, u8), Unusual> {
+        let before = self.rest;
+        let value = self.number(scale)?;
+        let text = &before[..before.len() - self.rest.len()];
+        let behind = text.iter().rev().skip_while(|byte| **byte == b'"').position(|byte| *byte == b'.');
+        Ok((value, behind.map_or(Ok(0), u8::try_from).map_err(|_| Unusual)?))
+    }
+
     /// Says that nothing may follow.
     ///
     /// **Errors**: [`Unusual`] when something does.
@@ -105,6 +126,26 @@ impl<'a> Cursor<'a> {
             }
             _ => Err(Unusual),
         }
+    }
+
+    #[inline]
+    fn named_row(&mut self, [price, qty]: [&str; 2], scales: (Scale, Scale)) -> Result<Spelt, Unusual> {
+        self.byte(b'{')?;
+        self.name(price)?;
+        let price = self.spelt(scales.0)?;
+        self.byte(b',')?;
+        self.name(qty)?;
+        let qty = self.spelt(scales.1)?;
+        self.byte(b'}')?;
+        Ok((Level { price: Price(price.0), qty: Qty(qty.0) }, [price.1, qty.1]))
+    }
+
+    /// A name of an object, and the colon.
+    #[inline]
+    fn name(&mut self, name: &str) -> Result<(), Unusual> {
+        self.byte(b'"')?;
+        self.literal(name)?;
+        self.literal("\":")
     }
 
     #[inline]
@@ -145,6 +186,33 @@ pub struct Levels<'a, 'c> {
     place: Place,
 }
 
+/// The rows of one side; see [`Cursor::named_levels`].
+#[derive(Debug)]
+pub struct NamedLevels<'a, 'c> {
+    cursor: &'c mut Cursor<'a>,
+    names: [&'a str; 2],
+    scales: (Scale, Scale),
+    place: Place,
+}
+
+/// A level, and the digits behind the points of its price and its quantity.
+type Spelt = (Level, [u8; 2]);
+
+impl Iterator for NamedLevels<'_, '_> {
+    type Item = Result<Spelt, Unusual>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let go_on = self.place.go_on(self.cursor)?;
+        let row = go_on.and_then(|()| self.cursor.named_row(self.names, self.scales));
+        if row.is_err() {
+            self.place = Place::Done;
+        }
+        Some(row)
+    }
+}
+
+/// Where in an array a cursor stands.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Start,
@@ -152,23 +220,32 @@ enum Place {
     Done,
 }
 
+impl Place {
+    /// Goes to the next row; nothing at the end.
+    #[inline]
+    fn go_on(&mut self, cursor: &mut Cursor<'_>) -> Option<Result<(), Unusual>> {
+        let go_on = match self {
+            Place::Row => cursor.byte(b','),
+            Place::Start => cursor.byte(b'['),
+            Place::Done => return None,
+        };
+        let is_start = matches!(self, Place::Start);
+        let may_end = go_on.is_ok() == is_start;
+        if may_end && cursor.byte(b']').is_ok() {
+            *self = Place::Done;
+            return None;
+        }
+        *self = Place::Row;
+        Some(go_on)
+    }
+}
+
 impl Iterator for Levels<'_, '_> {
     type Item = Result<Level, Unusual>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let go_on = match self.place {
-            Place::Row => self.cursor.byte(b','),
-            Place::Start => self.cursor.byte(b'['),
-            Place::Done => return None,
-        };
-        let is_start = matches!(self.place, Place::Start);
-        let may_end = go_on.is_ok() == is_start;
-        if may_end && self.cursor.byte(b']').is_ok() {
-            self.place = Place::Done;
-            return None;
-        }
-        self.place = Place::Row;
+        let go_on = self.place.go_on(self.cursor)?;
         let row = go_on.and_then(|()| self.cursor.row(self.scales));
         if row.is_err() {
             self.place = Place::Done;
@@ -207,6 +284,36 @@ mod tests {
         );
         assert_eq!(rows("[[0.1,7]]", 1, 0), Ok((vec![(1, 7)], "")));
         assert_eq!(rows("[]}", 1, 0), Ok((vec![], "}")));
+    }
+
+    #[test]
+    fn takes_levels_with_names_and_says_how_they_were_spelt() {
+        let take = |text: &str| {
+            let mut cursor = Cursor::new(text.as_bytes());
+            let rows: Result<Vec<Spelt>, Unusual> =
+                cursor.named_levels(["price", "qty"], (scale(2), scale(8))).collect();
+            rows.map(|rows| rows.iter().map(|(row, places)| (row.price.0, row.qty.0, *places)).collect())
+        };
+        let row = |price, qty, places| (price, qty, places);
+        let text = r#"[{"price":8804.50,"qty":1.00000000},{"price":"8803","qty":0}]"#;
+        let rows: Vec<(i64, i64, [u8; 2])> = vec![row(880_450, 100_000_000, [2, 8]), row(880_300, 0, [0, 0])];
+        assert_eq!(take(text), Ok(rows));
+        // What stands beyond the scale is zero, and counted.
+        assert_eq!(take(r#"[{"price":0.50000,"qty":"7.0"}]"#), Ok(vec![row(50, 700_000_000, [5, 1])]));
+        assert_eq!(take("[]"), Ok(vec![]));
+        for text in [
+            r#"[{"qty":1,"price":1}]"#,
+            r#"[{"price":1}]"#,
+            r#"[{"price":1,"qty":1,"n":1}]"#,
+            r#"[{"price": 1,"qty":1}]"#,
+            r#"[{"price":5.1e-05,"qty":1}]"#,
+            r#"[{"price":0.001,"qty":1}]"#,
+            r#"[{"price":1,"qty":1}"#,
+            "[[1,1]]",
+            "null",
+        ] {
+            assert_eq!(take(text), Err(Unusual), "{text}");
+        }
     }
 
     #[test]

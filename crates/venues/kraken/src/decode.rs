@@ -6,6 +6,7 @@ mod futures_rest;
 mod rows;
 mod spot;
 mod spot_rest;
+mod usual;
 mod v1;
 
 pub(crate) use answer::answer;
@@ -22,6 +23,11 @@ use crate::spec::SPOT;
 
 /// Reads one frame.
 pub(crate) fn decode(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
+    let usual = if place.product == SPOT { usual::spot } else { usual::futures };
+    if let Ok(event) = usual(place, frame, out) {
+        out.events.push(event);
+        return;
+    }
     let read = match place.product {
         SPOT if frame.first() == Some(&b'[') => v1::decode(place, frame, out),
         SPOT => spot::decode(place, frame, out),

@@ -8,3 +8,4 @@ mod oracle;
 mod recordings;
 mod said;
 mod sources;
+mod usual;
