@@ -116,6 +116,46 @@ class Right(Case):
         self.assert_equal()
 
 
+class WithoutNumbers(Case):
+    """Kraken: spot books have no numbers, and of contracts each message tells one level of several."""
+
+    K = ("kraken", "BTC/USD")
+    F = ("kraken", "BTC/USD:USD")
+    TEXTS = ("b,1,1\n", "b,1,2\n", "b,1,1\n", "b,1,3\n")
+
+    def setUp(self):
+        super().setUp()
+        for text in self.TEXTS:
+            self.book(0, None, text, self.K)
+        self.truth.append({**self.truth[-1], "symbol": self.F[1], "seq": 1, "first": 1, "sha256": digest("b,1,1\n")})
+        self.truth.append({**self.truth[-1], "seq": 3, "first": 2, "sha256": digest("b,2,1\nb,1,5\n")})
+        self.change(1, 1, 1, 1, [["1", "1"]], [], 1_000, self.F)
+        self.change(1, 2, 2, 0, [["2", "1"]], [], 1_000, self.F)
+        self.change(1, 3, 3, 0, [["1", "5"]], [], 1_000, self.F)
+
+    def follow(self, *quantities):
+        # The whole book looks like an earlier one, which it need not be.
+        for at, quantity in enumerate(quantities, 1):
+            self.change(1, at, at, int(at == 1), [["1", quantity]], [], 1_000 + at, self.K)
+
+    def test_books_that_follow_each_other_are_equal(self):
+        self.follow("1", "3")
+        self.assert_equal()
+
+    def test_a_book_that_never_was(self):
+        self.follow("1", "4")
+        self.assert_found("does not follow book 0")
+
+    def test_a_book_that_was_left_out(self):
+        self.follow("2", "3")
+        self.assert_found("does not follow book 1")
+
+    def test_a_part_is_compared_at_its_end(self):
+        self.follow("1", "3")
+        self.db.execute("UPDATE book_change SET bids = '[[\"2\", \"9\"]]' WHERE symbol = ? AND last_seq = 2", (self.F[1],))
+        self.assert_found("seq 3..3: the book is")
+
+
 class Wrong(Case):
     def test_a_wrong_quantity(self):
         self.db.execute("""UPDATE book_change SET bids = '[["100.5","4"]]' WHERE first_seq = 11""")

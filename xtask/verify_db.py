@@ -6,8 +6,9 @@ It shares no code with the product: it reads the rows, rebuilds every book, and 
     verify_db.py venuekit.db truth.ndjson
 
 Books: the rows of each (venue, symbol, epoch) begin with a snapshot and link without a hole; the book after every row
-has the digest that the truth gives for its last sequence number. Between two epochs nothing is left out without a
-`gap` row. Trades: each stored one is a true one, to the digit, once; each true one between the first and the last
+has the digest that the truth gives for its last sequence number. Where a message tells one level of several, the
+book after the last of them is compared; where messages have no numbers, each book is the one that follows the one
+before it. Between two epochs nothing is left out without a `gap` row. Trades: each stored one is a true one, to the digit, once; each true one between the first and the last
 stored is there, or a `gap` row says that trades were missing then. Gaps: each is healed.
 
 Exit: 0 equal, 1 unreadable input, 2 usage, 8 differences.
@@ -93,6 +94,11 @@ class Truth:
     def __init__(self):
         # A sequence number means something within one generation of one run only.
         self.books = defaultdict(lambda: defaultdict(dict))
+        # The first and the last number of what is one change, in parts.
+        self.spans = defaultdict(list)
+        # The places of each digest among the books of a market without numbers.
+        self.places = defaultdict(lambda: defaultdict(list))
+        self.counts = defaultdict(int)
         self.trades = defaultdict(dict)
         self.runs = set()
 
@@ -106,7 +112,12 @@ class Truth:
                 if run is not None:
                     self.runs.add(run)
                 market = (row.get("venue"), row.get("symbol"))
-                if kind == "book":
+                if kind == "book" and row["seq"] is None:
+                    self.places[market][row["sha256"]].append(self.counts[market])
+                    self.counts[market] += 1
+                elif kind == "book":
+                    if "first" in row:
+                        self.spans[market].append((row["seq"], row["first"]))
                     self.books[market][row["seq"]][(run, row["generation"])] = row["sha256"]
                 elif kind == "trade":
                     content = (number(row["price"])[0], number(row["qty"])[0], row["side"], row["ts"])
@@ -118,7 +129,7 @@ class Truth:
         return self
 
     def markets(self):
-        return set(self.books) | set(self.trades)
+        return set(self.books) | set(self.places) | set(self.trades)
 
 
 class Market:
@@ -129,6 +140,8 @@ class Market:
         self.market = market
         self.name = " ".join(market)
         self.digests = truth.books.get(market, {})
+        self.spans = sorted(truth.spans.get(market, []))
+        self.places = truth.places.get(market)
         self.true_trades = truth.trades.get(market, {})
         self.sampled = sampled
         self.allow_open_gaps = allow_open_gaps
@@ -167,6 +180,7 @@ class Market:
 
     def check_books(self):
         epochs = rows = compared = 0
+        place = set()
         epoch = book = last = arrived = generations = before = None
         cursor = self.db.execute(
             "SELECT epoch, first_seq, last_seq, is_snapshot, bids, asks, ts_local FROM book_change "
@@ -194,7 +208,10 @@ class Market:
             book.apply(bids, asks)
             known = self.digests.get(seq, {})
             digest = book.sha256()
-            if known or not self.sampled:
+            if self.places is not None:
+                compared += 1
+                place = self.check_place(where, digest, place, is_snapshot)
+            elif known or not (self.sampled or self.is_part(seq)):
                 compared += 1
                 matching = {generation for generation, sha256 in known.items() if sha256 == digest}
                 if generations is not None:
@@ -208,6 +225,23 @@ class Market:
                 before = None
             last, arrived = seq, ts_local
         return epochs, rows, compared
+
+    def is_part(self, seq):
+        """Whether a number stands within a change that was told in parts, before its end."""
+        at = bisect.bisect_left(self.spans, (seq, 0))
+        return at < len(self.spans) and self.spans[at][1] <= seq < self.spans[at][0]
+
+    def check_place(self, where, digest, before, is_snapshot):
+        """Where a book without a number may stand: behind the one before it, a whole one anywhere from there on."""
+        places = self.places.get(digest, [])
+        first = min(before) if before else 0
+        if is_snapshot or self.sampled:
+            found = {place for place in places if place >= first}
+        else:
+            found = {place for place in places if place - 1 in before}
+        if not found:
+            self.differs(f"{where}: the book is {digest}, which does not follow book {first}")
+        return found or before
 
     def check_boundary(self, where, before, seq, ts_local, generations):
         last, arrived, earlier = before

@@ -13,8 +13,11 @@
 //! `{"t":"position","run","venue","symbol","generation","account","qty","entry_value","realised","ts"}`. The wallet of an
 //! isolated margin account is `isolated:` and its market.
 //!
-//! `seq` is the number on the wire (Doex `u`, DueDEX `sequence`, Binance `u`), and begins again when `generation` rises;
-//! `side` is the aggressor's; `ts` is Unix nanoseconds. The digest is that of the book's canonical text.
+//! `seq` is the number on the wire (Doex `u`, DueDEX `sequence`, Binance `u`, Kraken's futures `seq`), and begins again when
+//! `generation` rises; where messages tell one level each, `first` is the number of the first of them, and the digest
+//! that of the book after the last. It is null where books have no numbers (Kraken's spot), whose lines stand in the
+//! order of their messages. Trades are those that the followed stream tells, and `id` is theirs. `side` is the
+//! aggressor's; `ts` is Unix nanoseconds. The digest is that of the book's canonical text.
 
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
@@ -23,8 +26,8 @@ use venuekit_types::{BookSide, Level, Scale};
 use crate::engine::{Change, Engine};
 use crate::market::Spec;
 use crate::text::Text;
+use crate::venue::ToldTrade;
 use crate::wallets::{Account, Order, OwnFill, Wallet};
-use crate::world::Trade;
 
 /// Bytes of lines that wait to be taken before further ones are lost.
 const LINES_MAX: usize = 64 << 20;
@@ -165,6 +168,17 @@ impl History {
     }
 }
 
+/// How the message that made a book was numbered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Numbered {
+    /// Not at all.
+    Not,
+    /// With the number after it.
+    Once(u64),
+    /// As several messages, of which these are the first and the last.
+    Each(u64, u64),
+}
+
 /// The writer of truth lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Truth {
@@ -184,7 +198,8 @@ impl Truth {
         Truth { venue, run, every, messages: 0, lines: Text::default(), lost: 0, canonical: Text::default() }
     }
 
-    pub(crate) fn book(&mut self, spec: &Spec, engine: &Engine, generation: u32, seq: u64) {
+    /// `seq` is how the book's last message was numbered.
+    pub(crate) fn book(&mut self, spec: &Spec, engine: &Engine, generation: u32, seq: Numbered) {
         if self.every == 0 {
             return;
         }
@@ -195,15 +210,23 @@ impl Truth {
             write_side(text, "b,", engine.bids(), scales);
             write_side(text, "a,", engine.asks(), scales);
             let digest = hex::encode(Sha256::digest(&text.0));
-            self.lines.s(r#","seq":"#).int(seq).s(r#","sha256":""#).s(&digest).s("\"}\n");
+            match seq {
+                Numbered::Not => self.lines.s(r#","seq":null"#),
+                Numbered::Once(seq) => self.lines.s(r#","seq":"#).int(seq),
+                Numbered::Each(first, seq) => {
+                    self.lines.s(r#","first":"#).int(first).s(r#","seq":"#).int(seq)
+                }
+            };
+            self.lines.s(r#","sha256":""#).s(&digest).s("\"}\n");
         }
     }
 
-    pub(crate) fn trade(&mut self, spec: &Spec, generation: u32, trade: &Trade) {
+    /// `id` is JSON.
+    pub(crate) fn trade(&mut self, spec: &Spec, generation: u32, id: &str, trade: &ToldTrade) {
         if self.every == 0 || !self.head("trade", Some((spec.symbol, generation))) {
             return;
         }
-        self.lines.s(r#","id":"#).int(trade.id).s(r#","price":""#).plain(trade.price, spec.price_scale);
+        self.lines.s(r#","id":"#).s(id).s(r#","price":""#).plain(trade.price, spec.price_scale);
         self.lines.s(r#"","qty":""#).plain(trade.qty, spec.qty_scale).s(r#"","side":""#);
         self.lines.s(trade.aggressor.as_str()).s("\"");
         self.end(trade.at_ms);

@@ -54,6 +54,11 @@ pub trait Protocol: Send {
     ) -> Box<dyn Iterator<Item = ToldTrade> + 'a> {
         Box::new(world.markets()[market].trades.iter().map(ToldTrade::from))
     }
+
+    /// How the followed stream spells the number of a trade, as JSON.
+    fn trade_id(&self, _world: &World, _market: usize, id: u64) -> String {
+        id.to_string()
+    }
 }
 
 /// A trade as a stream tells it, under the stream's own number.
@@ -143,6 +148,8 @@ pub struct VenueSim {
     rng: Rng,
     keys: KeyRing,
     step: Step,
+    /// The last trade of each market that truth lines tell.
+    recorded: Vec<u64>,
     /// The present as told last.
     latest: Mono,
     /// Nobody is let in before.
@@ -183,6 +190,7 @@ impl VenueSim {
             rng,
             keys,
             step: Step::default(),
+            recorded: Vec::new(),
             latest: start.mono,
             down_until: None,
         }
@@ -257,8 +265,18 @@ impl VenueSim {
         self.world.book_like(self.market(symbol)?, depth, sides)
     }
 
-    /// Takes the truth lines so far.
+    /// Takes the truth lines so far: trades are those that are still remembered, so take them often.
     pub fn take_truth(&mut self) -> Vec<u8> {
+        self.recorded.resize(self.world.markets().len(), 0);
+        for (market, recorded) in self.recorded.iter_mut().enumerate() {
+            let told = self.protocol.told_trades(&self.world, market);
+            let news: Vec<ToldTrade> = told.filter(|trade| trade.id > *recorded).collect();
+            for trade in news {
+                *recorded = trade.id;
+                let id = self.protocol.trade_id(&self.world, market, trade.id);
+                self.world.record_trade(market, &id, &trade);
+            }
+        }
         self.world.take_truth()
     }
 

@@ -313,7 +313,7 @@ impl Account {
     pub(crate) fn fill(&mut self, market: usize, id: u64, part: Part, at_ms: i64) -> Option<OwnFill> {
         let mut order = self.open_order(market, id).cloned()?;
         self.lock(&order, Decimal::NEGATIVE_ONE);
-        let (fee, realised) = self.book(market, order.side, part, at_ms);
+        let (fee, realised) = self.book(order.wallet, market, order.side, part, at_ms);
         let spec = &self.specs[market];
         order.filled += part.qty;
         order.value += spec.value(part.price, part.qty);
@@ -335,11 +335,18 @@ impl Account {
     }
 
     /// Moves cash and position for a trade, whatever order it came from; gives the fee and the profit realised.
-    pub(crate) fn book(&mut self, market: usize, side: Side, part: Part, at_ms: i64) -> (Decimal, Decimal) {
+    pub(crate) fn book(
+        &mut self,
+        wallet: Wallet,
+        market: usize,
+        side: Side,
+        part: Part,
+        at_ms: i64,
+    ) -> (Decimal, Decimal) {
         let spec = &self.specs[market];
         let value = spec.value(part.price, part.qty);
         match &spec.contract {
-            None => (self.exchange(spec, side, part.qty, value, part.rate), Decimal::ZERO),
+            None => (self.exchange(wallet, spec, side, (part.qty, value), part.rate), Decimal::ZERO),
             Some(contract) => {
                 let fee = contract.cut(value * part.rate);
                 (fee, self.settle(market, side, (part.price, part.qty), fee, at_ms))
@@ -379,19 +386,26 @@ impl Account {
             }
             Side::Sell => (spec.base, spec.qty(order.left())),
         };
-        self.cell(Wallet::Spot, asset).locked += amount * sign;
+        self.cell(order.wallet, asset).locked += amount * sign;
     }
 
     /// Swaps assets for a spot fill; gives the fee.
-    fn exchange(&mut self, spec: &Spec, side: Side, qty: i64, value: Decimal, rate: Decimal) -> Decimal {
+    fn exchange(
+        &mut self,
+        wallet: Wallet,
+        spec: &Spec,
+        side: Side,
+        (qty, value): (i64, Decimal),
+        rate: Decimal,
+    ) -> Decimal {
         let qty = spec.qty(qty);
         let (base, quote, fee) = match side {
             Side::Buy if spec.fee_in == FeeIn::Quote => (qty, -value - value * rate, value * rate),
             Side::Buy => (qty - qty * rate, -value, qty * rate),
             Side::Sell => (-qty, value - value * rate, value * rate),
         };
-        self.cell(Wallet::Spot, spec.base).total += base;
-        self.cell(Wallet::Spot, spec.quote).total += quote;
+        self.cell(wallet, spec.base).total += base;
+        self.cell(wallet, spec.quote).total += quote;
         fee
     }
 }

@@ -21,7 +21,8 @@ use crate::candles::Candles;
 use crate::engine::{Change, Engine, Fill, Owner};
 use crate::market::Spec;
 use crate::traders::Trader;
-use crate::truth::{History, TrueBook, Truth};
+use crate::truth::{History, Numbered, TrueBook, Truth};
+use crate::venue::ToldTrade;
 use crate::wallets::{Account, OwnFill, Part, Status, Wallet};
 
 pub use copying::{CopiedTrade, Copying};
@@ -44,7 +45,7 @@ pub enum Numbering {
     PerChange,
     /// Every message.
     PerMessage,
-    /// Every level that changed; a message tells one.
+    /// Every level of a contract that changed; a message tells one. Messages of spot markets have no numbers.
     PerLevel,
     /// Every single change; contracts are counted together, and each spot market by itself.
     Shared,
@@ -178,6 +179,15 @@ impl Pace {
         let nanos = (u128::from(self.done) + 1) * 1_000_000_000 / u128::from(self.rate.max(1));
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         (self.rate > 0).then(|| self.origin.plus(Duration::from_nanos(nanos)))
+    }
+}
+
+/// How a market's message is numbered on the wire.
+fn numbered(numbering: Numbering, spec: &Spec, first: u64, last: u64) -> Numbered {
+    match numbering {
+        Numbering::PerLevel if spec.kind == Kind::Spot => Numbered::Not,
+        Numbering::PerLevel => Numbered::Each(first, last),
+        Numbering::PerChange | Numbering::PerMessage | Numbering::Shared => Numbered::Once(last),
     }
 }
 
@@ -361,7 +371,6 @@ impl World {
         let mut booked_fills = Vec::new();
         for fill in &self.fills {
             let trade = market.record(fill, at_ms, &mut self.rng);
-            self.truth.trade(market.spec, self.generation, &trade);
             step.trades.push(trade);
             if [fill.maker.owner, fill.taker.owner] == [Owner::HOUSE; 2] {
                 continue;
@@ -370,7 +379,7 @@ impl World {
             for (party, side, maker) in [maker, (fill.taker, fill.aggressor, false)] {
                 let mut part = Part { price: fill.price, qty: fill.qty, maker, rate: Decimal::ZERO };
                 let Some(at) = (party.owner.0 as usize).checked_sub(1) else {
-                    self.house.book(index, side, part, at_ms);
+                    self.house.book(Wallet::Spot, index, side, part, at_ms);
                     continue;
                 };
                 part.rate = market.spec.fee_rate(maker);
@@ -407,7 +416,8 @@ impl World {
             } else {
                 market.history.push(self.generation, market.seq, &step.changes);
             }
-            self.truth.book(market.spec, &market.engine, self.generation, market.seq);
+            let numbered = numbered(self.numbering, market.spec, step.first, market.seq);
+            self.truth.book(market.spec, &market.engine, self.generation, numbered);
         }
         step.last = market.seq;
     }
@@ -420,7 +430,11 @@ impl World {
             // An empty book is 0, so a full one stands behind one message.
             market.seq = 1;
             market.history.push(self.generation, 1, &[]);
-            self.truth.book(market.spec, &market.engine, self.generation, 1);
+            // A book without a number is what it was.
+            match numbered(self.numbering, market.spec, 1, 1) {
+                Numbered::Not => {}
+                seq => self.truth.book(market.spec, &market.engine, self.generation, seq),
+            }
         }
     }
 
@@ -466,6 +480,11 @@ impl World {
         if let Some(order) = account.order(market, id).filter(|order| order.status == status) {
             self.truth.order(spec, generation, account.user, order);
         }
+    }
+
+    /// Adds a trade as it is told to the truth lines; its id is JSON.
+    pub(crate) fn record_trade(&mut self, market: usize, id: &str, trade: &ToldTrade) {
+        self.truth.trade(self.markets[market].spec, self.generation, id, trade);
     }
 
     /// Takes the truth lines so far.

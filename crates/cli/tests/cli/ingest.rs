@@ -1,6 +1,7 @@
 //! `venuekit ingest`: a thin wrapper, so what is tested here is the wrapping.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -33,6 +34,49 @@ fn one_object_on_standard_output_and_a_report_beside_it() {
     let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("written")).expect("JSON");
     assert_eq!(report["doex"]["books"]["BTC/USDT"]["state"], "live", "{report}");
     assert_eq!(report["duedex"]["books"]["BTC/USD:BTC"]["state"], "live", "{report}");
+}
+
+/// Whether the checker can run, which shares nothing with what it checks.
+fn has_python() -> bool {
+    let is_there = Command::new("python3").arg("--version").output().is_ok_and(|told| told.status.success());
+    if !is_there {
+        println!("python3 is missing: the database was not compared with the truth");
+        let required = std::env::var_os("VENUEKIT_REQUIRE_SERVICES").is_some_and(|value| value == "1");
+        assert!(!required, "VENUEKIT_REQUIRE_SERVICES=1 needs python3");
+    }
+    is_there
+}
+
+#[test]
+fn four_venues_are_one_job_and_what_they_store_is_the_truth() {
+    if !has_python() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let (config, db, truth) = (path("venuekit.toml"), path("v.db"), path("truth.ndjson"));
+    let venues = ["doex", "duedex", "binance", "kraken"];
+    let toml: String = venues.iter().map(|venue| format!("[venues.{venue}]\n")).collect();
+    std::fs::write(&config, toml).expect("written");
+    let args = ["ingest", "--json", "--for", "5", "--seed", "7", "--rate", "100", "--health", "127.0.0.1:0"];
+    let mut command = venuekit(&args);
+    command.arg("--config").arg(&config).arg("--db").arg(&db).arg("--sim-truth").arg(&truth);
+    let output = command.output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((&summary["gaps_open"], &summary["conflicts"]), (&0.into(), &0.into()), "{summary}");
+    let checker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/verify_db.py");
+    let check = |db: &Path| {
+        let run = Command::new("python3").arg("-B").arg(&checker).arg(db).arg(&truth).output();
+        let run = run.expect("python3 runs");
+        (run.status.code(), String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned())
+    };
+    let (code, told) = check(&db);
+    assert_eq!(code, Some(0), "{told}");
+    for venue in venues {
+        let compared = told.lines().filter(|line| line.starts_with(venue) && line.ends_with("equal"));
+        assert!(compared.count() > 1, "{venue}: {told}");
+    }
 }
 
 #[test]

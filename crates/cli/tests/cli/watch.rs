@@ -66,6 +66,21 @@ fn changes_of_both_venues_follow_each_other_and_an_interrupt_ends_them() {
     assert_eq!(run.end(), (Some(130), String::new()));
 }
 
+/// Kraken's book has no numbers of its own, and is followed like the others all the same.
+#[test]
+fn three_venues_of_other_people_stand_side_by_side() {
+    let mut run = Run::start(&["watch", "BTC/USDT", "-v", "binance,kraken,doex", "--ndjson", "--seed", "7"]);
+    let mut books: BTreeMap<String, Book> = BTreeMap::new();
+    while books.len() < 3 || books.values().any(|book| book.changes < 10) {
+        let line = run.json();
+        assert_eq!(line["symbol"], "BTC/USDT");
+        books.entry(line["venue"].as_str().expect("a name").to_owned()).or_default().apply(&line);
+    }
+    assert_eq!(books.keys().collect::<Vec<_>>(), ["binance", "doex", "kraken"]);
+    run.signal(Signal::INT);
+    assert_eq!(run.end(), (Some(130), String::new()));
+}
+
 #[test]
 fn a_depth_gives_whole_tops_and_a_count_ends_them() {
     let output = venuekit(&["watch", "btcusd", "-v", "duedex", "--depth", "3", "--count", "4"]).output();

@@ -364,7 +364,7 @@ impl Binance {
             }
             ("DELETE", "allOpenOrders") => {
                 let (at, _) = self.market(cx, product, params)?;
-                self.cancel_market(cx, at, false, "");
+                self.cancel_market(cx, at, "", |order| order.status != Status::Untriggered);
                 text.s(r#"{"code":200,"msg":"The operation of cancel all open order is done."}"#);
             }
             ("POST", "countdownCancelAll") => {
@@ -515,7 +515,7 @@ impl Binance {
             .collect();
         for market in due {
             self.countdowns.remove(&market);
-            self.cancel_market(cx, market, false, "");
+            self.cancel_market(cx, market, "", |order| order.status != Status::Untriggered);
         }
     }
 }

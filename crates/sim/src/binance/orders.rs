@@ -13,7 +13,7 @@ use crate::engine::{Refused, Tif};
 use crate::market::Spec;
 use crate::text::Text;
 use crate::venue::{Context, Protocol};
-use crate::wallets::{Account, Order, OrderKind, OwnFill, Status, Stop, Ticket, Trigger};
+use crate::wallets::{Account, Order, OrderKind, OwnFill, Status, Stop, Ticket, Trigger, Wallet};
 use crate::world::{Denied, Market};
 
 const DAY_MS: i64 = 86_400_000;
@@ -124,8 +124,11 @@ pub(super) fn qty_field(text: &mut Text, name: &str, spec: &Spec, counts: i64) {
     text.s("\"");
 }
 
-/// What the sizes of a spot order are, from `price` on.
+/// What the sizes of a spot order are, from `price` on. One on margin says of which wallet it is.
 fn sizes(text: &mut Text, spec: &Spec, order: &Order) {
+    if order.wallet != Wallet::Spot {
+        text.s(r#","isIsolated":"#).s(flag(matches!(order.wallet, Wallet::Isolated(_))));
+    }
     price_field(text, "price", spec, order.price);
     qty_field(text, "origQty", spec, order.qty);
     qty_field(text, "executedQty", spec, order.filled);
@@ -175,7 +178,10 @@ fn placed(text: &mut Text, spec: &Spec, order: &Order, fills: &[&OwnFill], said:
                 qty_field(text, "qty", spec, fill.qty);
                 field(text, "commission", &amount(fill.fee));
                 field(text, "commissionAsset", fill.order.fee_asset(spec));
-                text.s(r#","tradeId":"#).int(fill.id).s("}");
+                if order.wallet == Wallet::Spot {
+                    text.s(r#","tradeId":"#).int(fill.id);
+                }
+                text.s("}");
             });
         }
         field(text, "selfTradePreventionMode", "NONE");
@@ -185,7 +191,12 @@ fn placed(text: &mut Text, spec: &Spec, order: &Order, fills: &[&OwnFill], said:
 
 fn cancelled(text: &mut Text, spec: &Spec, order: &Order, cancel_id: &str) {
     text.s(r#"{"symbol":""#).s(spec.native).s(r#"","origClientOrderId":"#).quoted(&client_id(order));
-    text.s(r#","orderId":"#).int(order.id).s(r#","orderListId":-1,"clientOrderId":"#).quoted(cancel_id);
+    // On margin the id is a text.
+    match order.wallet {
+        Wallet::Spot => text.s(r#","orderId":"#).int(order.id),
+        _ => text.s(r#","orderId":""#).int(order.id).s("\""),
+    };
+    text.s(r#","orderListId":-1,"clientOrderId":"#).quoted(cancel_id);
     text.s(r#","transactTime":"#).int(order.updated_ms);
     sizes(text, spec, order);
     text.s(r#","selfTradePreventionMode":"NONE"}"#);
@@ -359,35 +370,55 @@ impl Binance {
         text: &mut Text,
     ) -> Result<bool, Refusal> {
         match asked.family {
-            Family::Sapi => Ok(false),
-            Family::Api => self.spot_order_answer(cx, (asked.method, asked.path), asked.params, text),
+            Family::Sapi => {
+                let Some(path) = asked.path.strip_prefix("margin/") else { return Ok(false) };
+                let wallet = self.margin_wallet(cx, asked.params);
+                let route = (asked.method, path);
+                // Whether a pair was named says the route; those that are none of orders' have a meaning of their own.
+                wallet.and_then(|wallet| self.spot_order_answer(cx, wallet, route, asked.params, text))
+            }
+            Family::Api => {
+                let route = (asked.method, asked.path);
+                self.spot_order_answer(cx, Wallet::Spot, route, asked.params, text)
+            }
             Family::Fapi => self.futures_order_answer(cx, (asked.method, asked.path), asked.params, text),
         }
     }
 
+    /// The wallet that a request on margin is about.
+    fn margin_wallet(&self, cx: &Context<'_>, params: &Params) -> Result<Wallet, Refusal> {
+        if !params.flag("isIsolated")? {
+            return Ok(Wallet::Margin);
+        }
+        Ok(Wallet::Isolated(self.market(cx, Product::Spot, params)?.1.spec.native))
+    }
+
+    /// Routes of spot's orders, which those on margin are spelt like.
     pub(super) fn spot_order_answer(
         &mut self,
         cx: &mut Context<'_>,
+        wallet: Wallet,
         (method, path): (&str, &str),
         params: &Params,
         text: &mut Text,
     ) -> Result<bool, Refusal> {
         let product = Product::Spot;
         match (method, path) {
-            ("POST", "order") => self.place_spot(cx, params, text)?,
-            ("POST", "order/test") => {
+            ("POST", "order") => self.place_spot(cx, wallet, params, text)?,
+            ("POST", "order/test") if wallet == Wallet::Spot => {
                 let (at, market) = self.market(cx, product, params)?;
                 spot_ticket(params, market, Ticket::new(self.user.owner, at, Side::Buy, 0, None))?;
                 text.s("{}");
             }
             ("GET", "order") => {
                 let (at, market) = self.market(cx, product, params)?;
-                object(text, market.spec, named(self.account(cx)?, at, params)?.ok_or_else(no_order)?);
+                let order = named(self.account(cx)?, at, params)?.filter(|order| order.wallet == wallet);
+                object(text, market.spec, order.ok_or_else(no_order)?);
             }
             ("DELETE", "order") => {
                 let (at, market) = self.market(cx, product, params)?;
-                let (spec, id) =
-                    (market.spec, named(self.account(cx)?, at, params)?.ok_or_else(unknown_order)?.id);
+                let order = named(self.account(cx)?, at, params)?.filter(|order| order.wallet == wallet);
+                let (spec, id) = (market.spec, order.ok_or_else(unknown_order)?.id);
                 let cancel_id = read_client_id(params, "newClientOrderId", product)?;
                 let cancel_id = cancel_id.unwrap_or_else(|| fresh_id(cx));
                 self.cancel(cx, (at, id), &cancel_id)?;
@@ -397,7 +428,7 @@ impl Binance {
                 let (at, market) = self.market(cx, product, params)?;
                 let spec = market.spec;
                 let cancel_id = fresh_id(cx);
-                let gone = self.cancel_market(cx, at, true, &cancel_id);
+                let gone = self.cancel_market(cx, at, &cancel_id, |order| order.wallet == wallet);
                 if gone.is_empty() {
                     return Err(unknown_order());
                 }
@@ -408,13 +439,15 @@ impl Binance {
             ("GET", "openOrders") => {
                 let markets = cx.world.markets();
                 let orders = self.open_orders(cx, product, params)?;
-                rows(text, orders, |text, order| object(text, markets[order.market].spec, order));
+                let own = orders.into_iter().filter(|order| order.wallet == wallet);
+                rows(text, own, |text, order| object(text, markets[order.market].spec, order));
             }
             ("GET", "allOrders") => {
                 let (at, market) = self.market(cx, product, params)?;
                 let span = params.span(DAY_MS)?;
-                let orders = self.account(cx)?.orders_of(at);
-                let page = span.page(orders, params.id("orderId")?, params.limit(500, 1_000)?, |order| {
+                let orders = self.account(cx)?.orders_of(at).filter(|order| order.wallet == wallet);
+                let most = if wallet == Wallet::Spot { 1_000 } else { 500 };
+                let page = span.page(orders, params.id("orderId")?, params.limit(500, most)?, |order| {
                     (order.id, order.created_ms)
                 });
                 rows(text, page, |text, order| object(text, market.spec, order));
@@ -429,21 +462,33 @@ impl Binance {
                 let fills = self
                     .account(cx)?
                     .fills()
-                    .filter(|fill| fill.market == at && order.is_none_or(|order| fill.order.id == order));
+                    .filter(|fill| fill.market == at && order.is_none_or(|order| fill.order.id == order))
+                    .filter(|fill| fill.order.wallet == wallet);
                 let (span, limit) = (params.span(DAY_MS)?, params.limit(500, 1_000)?);
                 let page = span.page(fills, from, limit, |fill| (fill.id, fill.at_ms));
                 rows(text, page, |text, fill| spot_fill(text, market.spec, fill));
             }
-            ("GET", "rateLimit/order") => self.order_limits(cx, product, text),
+            ("GET", "rateLimit/order") if wallet == Wallet::Spot => self.order_limits(cx, product, text),
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn place_spot(&mut self, cx: &mut Context<'_>, params: &Params, text: &mut Text) -> Result<(), Refusal> {
+    fn place_spot(
+        &mut self,
+        cx: &mut Context<'_>,
+        wallet: Wallet,
+        params: &Params,
+        text: &mut Text,
+    ) -> Result<(), Refusal> {
         let (at, market) = self.market(cx, Product::Spot, params)?;
         let spec = market.spec;
-        let mut ticket = spot_ticket(params, market, Ticket::new(self.user.owner, at, Side::Buy, 0, None))?;
+        // Orders that borrow are not simulated.
+        if params.text("sideEffectType").is_some_and(|effect| effect != "NO_SIDE_EFFECT") {
+            return Err(Refusal::invalid("sideEffectType"));
+        }
+        let blank = Ticket { wallet, ..Ticket::new(self.user.owner, at, Side::Buy, 0, None) };
+        let mut ticket = spot_ticket(params, market, blank)?;
         let said = match params.text("newOrderRespType") {
             Some("ACK") => Said::Ack,
             Some("RESULT") => Said::Result,
@@ -497,17 +542,16 @@ impl Binance {
         Ok(())
     }
 
-    /// Cancels the open orders of a market, those that wait for a price only when asked for; gives their ids.
+    /// Cancels the open orders of a market that are meant; gives their ids.
     pub(super) fn cancel_market(
         &mut self,
         cx: &mut Context<'_>,
         market: usize,
-        waiting_too: bool,
         cancel_id: &str,
+        is_meant: impl Fn(&Order) -> bool,
     ) -> Vec<u64> {
         let open = cx.world.account(self.user.owner).into_iter().flat_map(Account::open_orders);
-        let meant = open
-            .filter(|order| order.market == market && (waiting_too || order.status != Status::Untriggered));
+        let meant = open.filter(|order| order.market == market && is_meant(order));
         let ids: Vec<u64> = meant.map(|order| order.id).collect();
         let gone: Vec<u64> =
             ids.into_iter().filter(|&id| cx.world.cancel(self.user.owner, market, id)).collect();

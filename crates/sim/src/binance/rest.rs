@@ -66,7 +66,7 @@ struct Route<'a> {
 }
 
 /// The wallet and margin routes: method, path, who may ask, weight, and whether it counts by account.
-const SAPI: [(&str, &str, Auth, u32, bool); 16] = [
+const SAPI: [(&str, &str, Auth, u32, bool); 23] = [
     ("GET", "account/apiRestrictions", Auth::Read, 1, false),
     ("POST", "asset/getUserAsset", Auth::Read, 5, false),
     ("POST", "asset/get-funding-asset", Auth::Read, 1, false),
@@ -79,6 +79,13 @@ const SAPI: [(&str, &str, Auth, u32, bool); 16] = [
     ("GET", "margin/account", Auth::Read, 10, false),
     ("GET", "margin/isolated/account", Auth::Read, 10, false),
     ("GET", "margin/transfer", Auth::Read, 1, false),
+    ("POST", "margin/order", Auth::Trade, 6, true),
+    ("DELETE", "margin/order", Auth::Trade, 10, false),
+    ("GET", "margin/order", Auth::Read, 10, false),
+    ("GET", "margin/openOrders", Auth::Read, 10, false),
+    ("DELETE", "margin/openOrders", Auth::Trade, 1, false),
+    ("GET", "margin/allOrders", Auth::Read, 200, false),
+    ("GET", "margin/myTrades", Auth::Read, 10, false),
     ("GET", "margin/allPairs", Auth::Key, 1, false),
     ("GET", "margin/isolated/allPairs", Auth::Key, 10, false),
     ("POST", "userListenToken", Auth::Key, 1, false),

@@ -187,10 +187,11 @@ impl Binance {
                     News::Order(order) => self.tell_order(cx, order, None),
                     News::Fill(fill) => {
                         self.tell_order(cx, &fill.order, Some(fill));
-                        let product = Product::of(cx.world.markets()[fill.market].spec);
-                        traded.insert(product);
-                        if product == Product::Usdm {
+                        if Product::of(cx.world.markets()[fill.market].spec) == Product::Usdm {
+                            traded.insert(Wallet::Futures);
                             positions.insert(fill.market);
+                        } else {
+                            traded.insert(fill.order.wallet);
                         }
                     }
                     News::Cash => {}
@@ -224,7 +225,7 @@ impl Binance {
         };
         let about = (cancel_id.as_deref(), self.state.executions, at_ms);
         execution_report(&mut self.text, spec, order, fill, about);
-        self.tell_subscribers(cx, Wallet::Spot, "executionReport");
+        self.tell_subscribers(cx, order.wallet, "executionReport");
     }
 
     fn tell_futures_order(
@@ -261,7 +262,7 @@ impl Binance {
     fn tell_balances(
         &mut self,
         cx: &mut Context<'_>,
-        traded: &BTreeSet<Product>,
+        traded: &BTreeSet<Wallet>,
         positions: &BTreeSet<usize>,
     ) {
         let Some(account) = cx.world.account(self.state.owner) else { return };
@@ -278,7 +279,7 @@ impl Binance {
             let own: Vec<_> = changed.iter().filter(|cell| cell.0 == wallet).collect();
             for (_, asset, was, is) in &own {
                 // What a trade moved is told with it; what came or went is told by itself.
-                if was.total != is.total && !(wallet == Wallet::Spot && traded.contains(&Product::Spot)) {
+                if was.total != is.total && !traded.contains(&wallet) {
                     self.text.s(r#"{"e":"balanceUpdate","E":"#).int(at_ms);
                     field(&mut self.text, "a", asset);
                     field(&mut self.text, "d", &amount(is.total - was.total));
@@ -309,7 +310,7 @@ impl Binance {
             return;
         }
         let reason = match own.iter().map(|moved| moved.outside).sum::<Decimal>() {
-            _ if traded.contains(&Product::Usdm) => "ORDER",
+            _ if traded.contains(&Wallet::Futures) => "ORDER",
             outside if outside.is_zero() => "FUNDING_FEE",
             outside if outside > Decimal::ZERO => "DEPOSIT",
             _ => "WITHDRAW",

@@ -255,7 +255,7 @@ impl Binance {
                 if !permitted {
                     return Err(Refusal::key());
                 }
-                self.spot_order_answer(cx, route, &Params::of(pairs), text)?;
+                self.spot_order_answer(cx, Wallet::Spot, route, &Params::of(pairs), text)?;
             }
         }
         Ok(())

@@ -20,8 +20,9 @@ use bytes::Bytes;
 use venuekit_types::{Kind, Mono, Now};
 
 use crate::front::{FrontInput, RUN_HEADER, Request, Response};
+use crate::kraken::names::{Uid, uid};
 use crate::outbox::RestFault;
-use crate::text::Text;
+use crate::text::{Text, quoted};
 use crate::venue::{Context, Protocol, User};
 use crate::wallets::News;
 use crate::world::{Step, World};
@@ -210,6 +211,13 @@ impl Protocol for Kraken {
             self.futures_second(cx);
         }
         self.run_switches(cx);
+    }
+
+    fn trade_id(&self, world: &World, market: usize, id: u64) -> String {
+        match world.markets()[market].spec.kind {
+            Kind::Spot => id.to_string(),
+            _ => quoted(&uid(Uid::Trade, market, id)),
+        }
     }
 
     fn next_at(&self) -> Option<Mono> {

@@ -5,6 +5,7 @@ use venuekit_types::Side;
 
 use crate::engine::{Owner, Tif};
 use crate::market::{FeeIn, Spec};
+use crate::wallets::Wallet;
 
 /// What an order does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Ticket {
     pub owner: Owner,
     /// Index of the market.
     pub market: usize,
+    /// What a spot order pays from and is paid into.
+    pub wallet: Wallet,
     /// The client's own id; empty for none.
     pub client_id: String,
     /// Buy or sell.
@@ -102,6 +105,7 @@ impl Ticket {
         Ticket {
             owner,
             market,
+            wallet: Wallet::Spot,
             client_id: String::new(),
             side,
             kind,
@@ -159,6 +163,8 @@ impl Status {
 pub struct Order {
     /// Index of the market.
     pub market: usize,
+    /// What a spot order pays from and is paid into.
+    pub wallet: Wallet,
     /// The engine's id, ascending per market.
     pub id: u64,
     /// The client's own id; empty for none.
@@ -199,6 +205,7 @@ impl Order {
         let status = if ticket.kind.waits() { Status::Untriggered } else { Status::New };
         Order {
             market: ticket.market,
+            wallet: ticket.wallet,
             id,
             client_id: ticket.client_id,
             side: ticket.side,

@@ -192,6 +192,7 @@ impl Account {
     /// **Errors**: [`Insufficient`].
     pub fn covers(
         &self,
+        wallet: Wallet,
         market: usize,
         side: Side,
         qty: i64,
@@ -205,7 +206,7 @@ impl Account {
                     Side::Buy => (spec.quote, cost * (Decimal::ONE + spec.quote_fee_rate())),
                     Side::Sell => (spec.base, spec.qty(qty)),
                 };
-                (self.cash_of(Wallet::Spot, asset).free(), need)
+                (self.cash_of(wallet, asset).free(), need)
             }
             Some(_) => {
                 let held = self.positions[market].qty;

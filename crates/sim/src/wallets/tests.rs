@@ -11,6 +11,7 @@ fn dec(text: &str) -> Decimal {
 
 fn order(market: usize, id: u64, side: Side, price: i64, qty: i64) -> Order {
     Order {
+        wallet: Wallet::Spot,
         market,
         id,
         client_id: String::new(),
@@ -67,10 +68,10 @@ fn an_order_must_be_paid_for() {
     let mut account = Account::new(1, &DOEX);
     account.deposit(Wallet::Spot, "USDT", dec("10"));
     let marks = [0; 5];
-    assert_eq!(account.covers(0, Side::Buy, 1, dec("10"), &marks), Ok(()));
-    assert_eq!(account.covers(0, Side::Buy, 1, dec("10.01"), &marks), Err(Insufficient));
-    assert_eq!(account.covers(0, Side::Sell, 1, dec("0"), &marks), Err(Insufficient));
-    assert_eq!(account.covers(3, Side::Sell, 1, dec("1"), &marks), Err(Insufficient));
+    assert_eq!(account.covers(Wallet::Spot, 0, Side::Buy, 1, dec("10"), &marks), Ok(()));
+    assert_eq!(account.covers(Wallet::Spot, 0, Side::Buy, 1, dec("10.01"), &marks), Err(Insufficient));
+    assert_eq!(account.covers(Wallet::Spot, 0, Side::Sell, 1, dec("0"), &marks), Err(Insufficient));
+    assert_eq!(account.covers(Wallet::Spot, 3, Side::Sell, 1, dec("1"), &marks), Err(Insufficient));
 }
 
 #[test]

@@ -137,7 +137,8 @@ impl World {
             let Some(&lead_order) = placed.filter(|_| copying.follower == owner) else { continue };
             let part = Part { price: fill.price, qty: fill.qty, maker: false, rate: Decimal::ZERO };
             let was_flat = copying.book.position(fill.market).qty == 0;
-            let (_, realised) = copying.book.book(fill.market, fill.order.side, part, fill.at_ms);
+            let (_, realised) =
+                copying.book.book(fill.order.wallet, fill.market, fill.order.side, part, fill.at_ms);
             if was_flat {
                 copying.opened_ms[fill.market] = fill.at_ms;
             }

@@ -112,7 +112,7 @@ impl World {
         if let Some(fill) = &booked {
             self.record_fill(owner, fill);
         }
-        self.house.book(market, other, Part { price: mark, ..part }, at_ms);
+        self.house.book(Wallet::Spot, market, other, Part { price: mark, ..part }, at_ms);
         let won = profit(spec, held, spec.value(price, qty), spec.value(mark, qty));
         *self.insurance.entry(spec.money()).or_default() += won;
         self.liquidations += 1;

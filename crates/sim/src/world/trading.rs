@@ -6,7 +6,7 @@ use venuekit_types::Side;
 use super::World;
 use crate::engine::{Engine, MAX_QTY, NewOrder, Owner, Placed, Refused, Tif};
 use crate::market::Spec;
-use crate::wallets::{Account, Insufficient, OPEN_MAX, Order, Status, Ticket, Trigger};
+use crate::wallets::{Account, Insufficient, OPEN_MAX, Order, Status, Ticket, Trigger, Wallet};
 
 /// Why an order was not taken; nothing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +90,7 @@ impl World {
             tif: ticket.tif,
             post_only: ticket.post_only,
         };
-        self.afford(market, &order)?;
+        self.afford(ticket.wallet, market, &order)?;
         let engine = &mut self.markets[market].engine;
         if ticket.must_fill && engine.fillable(&order) == 0 {
             return Err(Denied::NothingFills);
@@ -197,9 +197,9 @@ impl World {
         self.account_mut(owner).ok_or(Denied::NoAccount)
     }
 
-    fn afford(&self, market: usize, order: &NewOrder) -> Result<(), Denied> {
+    fn afford(&self, wallet: Wallet, market: usize, order: &NewOrder) -> Result<(), Denied> {
         let cost = self.cost(market, order);
-        Ok(self.owned(order.owner)?.covers(market, order.side, order.qty, cost, &self.marks())?)
+        Ok(self.owned(order.owner)?.covers(wallet, market, order.side, order.qty, cost, &self.marks())?)
     }
 
     /// Says whether the account can pay what an order of its would cost more with so much of it left.
@@ -213,7 +213,7 @@ impl World {
         let is_spot_sale = self.markets[order.market].spec.contract.is_none() && order.side == Side::Sell;
         let (grows, qty) = if is_spot_sale { (growth > 0, growth) } else { (more > Decimal::ZERO, left) };
         if grows {
-            account.covers(order.market, order.side, qty, more, &self.marks())?;
+            account.covers(order.wallet, order.market, order.side, qty, more, &self.marks())?;
         }
         Ok(())
     }
@@ -314,7 +314,7 @@ impl World {
     fn activate(&mut self, owner: Owner, market: usize, id: u64, at_ms: i64) -> Result<(), Denied> {
         let account = self.owned(owner)?;
         let order = account.open_order(market, id).ok_or(Denied::NotAmendable)?;
-        let (side, post_only) = (order.side, order.post_only);
+        let (side, post_only, wallet) = (order.side, order.post_only, order.wallet);
         let (limit, tif) = (order.price, order.tif);
         let mut new = NewOrder { owner, side, qty: order.qty, limit, tif, post_only };
         if order.reduce_only {
@@ -324,7 +324,7 @@ impl World {
                 return Err(Denied::NoPosition);
             }
         } else {
-            self.afford(market, &new)?;
+            self.afford(wallet, market, &new)?;
         }
         let placed = self.markets[market].engine.place_as(id, new)?;
         self.owned_mut(owner)?.change(market, id, at_ms, |order| {
