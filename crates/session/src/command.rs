@@ -1,6 +1,7 @@
 //! What a caller can want of a session, how each wish ends, and what has to be durable for that.
 
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use venuekit_types::UnixNanos;
@@ -39,6 +40,9 @@ pub struct AskCommand {
     pub ask: Ask,
     /// How urgent it is; by its kind when absent. Order entry is never more urgent than [`Lane::Order`].
     pub lane: Option<Lane>,
+    /// How long it may wait for its turn, where its caller waits no longer either: after that it does not leave. Order
+    /// entry has the session's own bound, [`crate::Limits::leave_within`].
+    pub within: Option<Duration>,
 }
 
 /// How a command ended.

@@ -107,7 +107,7 @@ fn rig(subject: &Subject, product: usize, seed: u64, client_ahead: i64) -> Rig<V
 }
 
 fn ask(rig: &mut Rig<VenueSim>, ends: &mut Ends, id: u64, product: usize, ask: Ask) {
-    let command = AskCommand { id: CommandId(id), product, ask, lane: None };
+    let command = AskCommand { id: CommandId(id), product, ask, lane: None, within: None };
     rig.tell(Input::Command(Command::Ask(Box::new(command))), ends);
 }
 

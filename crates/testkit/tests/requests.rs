@@ -122,7 +122,8 @@ fn exhaust(rig: &mut Rig<VenueSim>, requests: u64) {
 }
 
 fn ask(rig: &mut Rig<VenueSim>, ends: &mut Ends, id: u64, ask: Ask) {
-    let command = AskCommand { id: CommandId(id), product: venuekit_doex::SPOT, ask, lane: None };
+    let command =
+        AskCommand { id: CommandId(id), product: venuekit_doex::SPOT, ask, lane: None, within: None };
     rig.tell(Input::Command(Command::Ask(Box::new(command))), ends);
 }
 
@@ -200,6 +201,31 @@ fn while_the_venue_limits_us_only_cancels_leave() {
     let sent: Vec<AskKind> = rig.requests()[left..].iter().map(|sent| sent.kind).collect();
     assert_eq!(sent, [AskKind::Cancel]);
     assert!(matches!(&ends.0[1], (3, Done::NotSent(_))), "{:?}", ends.0);
+}
+
+/// What its caller has given up must not eat the budget of what comes after.
+#[test]
+fn a_read_whose_caller_waits_no_longer_does_not_leave() {
+    let (mut rig, mut ends) = (fresh(), Ends::default());
+    exhaust(&mut rig, 1_200);
+    ask(&mut rig, &mut ends, 1, Ask::Balances { wallet: Wallet::Spot });
+    rig.run_for(Duration::from_secs(1), &mut ends);
+    let left = rig.requests().len();
+    let command = AskCommand {
+        id: CommandId(2),
+        product: venuekit_doex::SPOT,
+        ask: Ask::Balances { wallet: Wallet::Spot },
+        lane: None,
+        within: Some(Duration::from_millis(300)),
+    };
+    rig.tell(Input::Command(Command::Ask(Box::new(command))), &mut ends);
+    rig.run_for(Duration::from_millis(299), &mut ends);
+    assert_eq!(ends.0.len(), 1, "{:?}", ends.0);
+    rig.run_for(Duration::from_millis(2), &mut ends);
+    assert!(matches!(&ends.0[1], (2, Done::NotSent(_))), "{:?}", ends.0);
+    rig.run_for(Duration::from_secs(120), &mut ends);
+    let late = rig.requests()[left..].iter().filter(|sent| sent.kind == AskKind::Balances).count();
+    assert_eq!((late, ends.0.len()), (0, 2), "{:?}", ends.0);
 }
 
 #[test]

@@ -87,7 +87,8 @@ impl GatewayHandle {
             Ok::<(), DeskError>(())
         })?;
         let (ended, resolved) = shared.wait_for(id);
-        let command = AskCommand { id, product: at.product, ask: Ask::Place(Box::new(order)), lane: None };
+        let ask = Ask::Place(Box::new(order));
+        let command = AskCommand { id, product: at.product, ask, lane: None, within: None };
         if let Err(stopped) = desk.lines[at.venue].handle.command(Command::Ask(Box::new(command))).await {
             shared.orders(|orders| orders.settle(id));
             shared.forget(id);
@@ -159,7 +160,8 @@ impl GatewayHandle {
         order: OrderRef,
     ) -> Result<OrderView, DeskError> {
         let Found { at, market, instrument } = self.find(venue, symbol, product).await?;
-        let ended = self.desk.ask(at, Ask::Order { market, order }, Lane::Must).await;
+        // Somebody waits: it goes before what is read on a schedule, where a small budget holds both.
+        let ended = self.desk.ask(at, Ask::Order { market, order }, Lane::Order).await;
         if let Some(fault) = fault_of(&ended.done) {
             return Err(DeskError::fault(fault));
         }

@@ -91,7 +91,7 @@ struct Looking {
 
 impl Session {
     pub(super) fn on_ask(&mut self, now: Now, command: AskCommand) {
-        let AskCommand { id, product, .. } = command;
+        let AskCommand { id, product, within, .. } = command;
         if self.commands.contains_key(&id) {
             // Its number belongs to a command that will end by itself; nothing may end twice.
             let text =
@@ -108,8 +108,9 @@ impl Session {
                 return;
             }
         };
-        if job.ask.kind().is_entry() {
-            self.timers.set(Timer::Leave(id), now.mono.plus(self.limits.leave_within));
+        let within = if job.ask.kind().is_entry() { Some(self.limits.leave_within) } else { within };
+        if let Some(within) = within {
+            self.timers.set(Timer::Leave(id), now.mono.plus(within));
         }
         match &job.ask {
             Ask::Cancel { market, order: OrderRef::Client(client) } => {
@@ -133,7 +134,7 @@ impl Session {
 
     /// Makes a request of a command, or says how it ends before it began.
     fn prepare(&mut self, now: Now, command: AskCommand) -> Result<Job, Done> {
-        let AskCommand { id, product, ask, lane } = command;
+        let AskCommand { id, product, ask, lane, .. } = command;
         let not_sent = |kind, text: String| Done::NotSent(Fault::ours(kind, text));
         let kind = ask.kind();
         if self.stopped {
@@ -246,7 +247,7 @@ impl Session {
         }
     }
 
-    /// An order has not left in time: what it was meant for may be over.
+    /// A command has not left in time: what it was meant for may be over, and nobody may wait for it any more.
     pub(super) fn on_leave_timeout(&mut self, id: CommandId) {
         let Some(pending) = self.commands.get(&id) else { return };
         match &pending.stage {

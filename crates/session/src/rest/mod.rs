@@ -84,7 +84,7 @@ pub(crate) enum Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gate {
     Open,
-    /// Cancels only.
+    /// Cancels only: what is asked in their lane to see what they did waits, since it would be refused as well.
     Limited(Mono),
     /// Nothing.
     Banned(Mono),
@@ -222,7 +222,8 @@ impl Rest {
             let queue = &mut self.lanes[lane as usize];
             let waits = |job: &Job| {
                 let follows = lane != Lane::Cancel && job.request.auth == Auth::Signed;
-                (follows && follow_at.is_some()) || (snapshots_full && is_snapshot(&job.purpose))
+                let refused = matches!(gate, Gate::Limited(_)) && !job.ask.kind().is_change();
+                refused || (follows && follow_at.is_some()) || (snapshots_full && is_snapshot(&job.purpose))
             };
             let fits = |job: &Job| !waits(job) && ready(job);
             let Some(at) = queue.iter().position(fits) else {
@@ -448,6 +449,11 @@ mod tests {
             push(&mut rest, lane, 10 + lane as u64, 1);
         }
         assert_eq!(rest.refused(now, &fault(FaultKind::RateLimited, 5)), None);
+        // What looks at what cancels did is no cancel.
+        assert_eq!(sent(&mut rest, now), None);
+        for job in &mut rest.lanes[Lane::Cancel as usize] {
+            job.ask = Ask::CancelAll { market: None };
+        }
         assert_eq!(
             (sent(&mut rest, now), sent(&mut rest, now), sent(&mut rest, now)),
             (Some(0), Some(10), None)
