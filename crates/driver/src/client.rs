@@ -230,9 +230,14 @@ impl Client {
         config: Config,
         options: Options,
     ) -> Result<Client, ConnectError> {
-        let specs = venue.specs().to_vec();
+        let mut specs = venue.specs().to_vec();
         let has_key = config.credentials.is_some();
         let session = Session::new(venue, config)?;
+        // What is not served can be asked for nothing.
+        for (_, spec) in specs.iter_mut().enumerate().filter(|(product, _)| !session.serves(*product)) {
+            spec.asks.clear();
+            spec.wallets.clear();
+        }
         // Numbers of commands are never used twice, over restarts too.
         let first = u64::try_from(options.clock.now().wall.0).unwrap_or_default();
         let pending = Arc::new(Pending::new(first));

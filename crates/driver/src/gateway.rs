@@ -160,7 +160,8 @@ impl Gateway {
         for (number, (venue, mut config)) in venues.into_iter().enumerate() {
             let specs = venue.specs();
             let id = specs.first().map_or("", |spec| spec.venue.as_str());
-            let trading = || specs.iter().filter(|spec| spec.orders.is_some());
+            // On margin and by triggers it does not trade: a market is found by its name alone here.
+            let trading = || specs.iter().filter(|spec| spec.orders.is_some() && spec.markets_of.is_none());
             config.products = trading().map(|spec| spec.product.clone()).collect();
             if config.wants.is_empty() {
                 // The caps need to know where each market is.

@@ -163,16 +163,17 @@ pub fn run(subject: &Subject, product: usize, seed: u64, intents: u64) -> Outcom
     let start = Rig::<VenueSim>::epoch();
     let sim_seed = SimSeed { seed: dice.u64(..), start, rate: 20, history: 16, faults: FaultPlan::default() };
     let credentials = subject.credentials.map(|make| make(sim_seed.seed));
-    let name = subject.venue.specs()[product].product.clone();
-    let want =
-        |symbol: &str, channel| Want { product: Some(name.clone()), symbol: symbol.to_owned(), channel };
-    let config = Config {
-        wants: vec![want("", Channel::Orders), want("*", Channel::Book)],
-        products: vec![name.clone()],
-        credentials,
-        seed: dice.u64(..),
-        ..Config::default()
+    let spec = &subject.venue.specs()[product];
+    let name = spec.product.clone();
+    let want = |product: &String, symbol: &str, channel| Want {
+        product: Some(product.clone()),
+        symbol: symbol.to_owned(),
+        channel,
     };
+    let mut wants = vec![want(spec.markets_of.as_ref().unwrap_or(&name), "*", Channel::Book)];
+    wants.extend(spec.offers(Channel::Orders).then(|| want(&name, "", Channel::Orders)));
+    let config =
+        Config { wants, products: vec![name.clone()], credentials, seed: dice.u64(..), ..Config::default() };
     let session = Session::new(Arc::clone(&subject.venue), config.clone()).expect("the channels exist");
     let mut rig = Rig::new(session, (subject.sim)(sim_seed), start, dice.u64(..));
     rig.weather.latency_max = Duration::from_millis(dice.u64(5..=80));
@@ -221,7 +222,7 @@ impl Run<'_> {
     fn command(&mut self, ask: Ask) -> u64 {
         self.next += 1;
         let id = CommandId(self.next);
-        let command = AskCommand { id, product: self.product, ask, lane: None };
+        let command = AskCommand { id, product: self.product, ask, lane: None, within: None };
         self.rig.tell(Input::Command(Command::Ask(Box::new(command))), &mut self.client);
         self.next
     }
@@ -246,7 +247,9 @@ impl Run<'_> {
             .filter(|stream| stream.info.channel == Channel::Book)
             .filter_map(|stream| {
                 let best = self.rig.session.book(stream.info.stream, now).ok()?.best_bid()?;
-                Some((stream.info.market?, best.price.0))
+                // The book may be another product's of the same market.
+                let name = &stream.info.venue_symbol;
+                Some((self.rig.session.catalog(self.product).find(name)?.0, best.price.0))
             })
             .collect();
         let (market, bid) = *self.dice.choice(&books)?;
@@ -270,6 +273,13 @@ impl Run<'_> {
             post_only: false,
             reduce_only: false,
         };
+        if !rules.types.contains(&OrderType::Limit) {
+            // Far away, so that it waits until it is cancelled.
+            let stop = (bid + bid / 10) / tick * tick;
+            order.order_type = OrderType::StopLimit;
+            order.stop_price = Some(fixed(stop, instrument.price_scale));
+            order.price = order.stop_price;
+        }
         for _ in 0..40 {
             if grid::check(&order, &instrument, &rules).is_ok() {
                 return Some(order);
@@ -375,8 +385,11 @@ impl Run<'_> {
         self.meant.values().any(|(ours, _)| ours == id)
     }
 
-    /// Our open orders, as the private stream tells them.
+    /// Our open orders, as the private stream tells them; the venue's own list where there is none.
     fn told(&self) -> BTreeSet<String> {
+        if !self.subject.venue.specs()[self.product].offers(Channel::Orders) {
+            return self.open();
+        }
         self.client.open.iter().filter(|id| self.is_ours(id)).cloned().collect()
     }
 

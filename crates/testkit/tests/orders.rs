@@ -49,6 +49,17 @@ fn no_order_of_binance_futures_is_doubled_or_misjudged() {
     check(&common::binance(), venuekit_binance::USDM, 400..406, 20);
 }
 
+#[test]
+fn no_order_on_margin_is_doubled_or_misjudged() {
+    check(&common::binance(), venuekit_binance::MARGIN, 500..504, 20);
+    check(&common::binance(), venuekit_binance::ISOLATED, 600..604, 20);
+}
+
+#[test]
+fn no_order_that_waits_for_a_trigger_is_doubled_or_misjudged() {
+    check(&common::binance(), venuekit_binance::ALGO, 700..704, 20);
+}
+
 /// A second answer to a sending that was refused for its time was taken for the answer to the next one.
 #[test]
 fn a_doubled_refusal_for_the_time_does_not_stand_for_the_order_that_left_again() {

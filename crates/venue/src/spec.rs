@@ -16,6 +16,9 @@ pub struct Spec {
     pub venue: String,
     /// The product within the venue: `spot`, `futures`.
     pub product: String,
+    /// The product whose markets these are, and which has their data, where this one is but another way to trade them:
+    /// on margin, or by a trigger. It serves only who names it.
+    pub markets_of: Option<String>,
     /// Where it lives, by environment; any of them can be overridden.
     pub hosts: Vec<Hosts>,
     /// The kinds of socket it offers.

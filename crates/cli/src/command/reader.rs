@@ -38,7 +38,8 @@ impl Readers {
         let mut list = Vec::new();
         for target in &targets.list {
             let who = credentials_of(target)?;
-            let products = target.venue.specs().iter().map(|spec| spec.product.clone()).collect();
+            let main = target.venue.specs().iter().filter(|spec| spec.markets_of.is_none());
+            let products = main.map(|spec| spec.product.clone()).collect();
             let config = Config {
                 products,
                 hosts: target.hosts.clone(),

@@ -12,7 +12,7 @@ use venuekit_book::State;
 use venuekit_driver::{CallError, Client, Instruments as _, MarketData as _, MarketEvent, Options};
 use venuekit_session::{Config, StreamId, Want};
 use venuekit_types::{Fixed, Instrument, Kind, Status, Symbol};
-use venuekit_venue::{Channel, Page, Venue};
+use venuekit_venue::{Channel, Page, Permissions, Venue};
 
 use super::checks::{self, Checks, Line};
 use super::reader::{self, Reader, Readers};
@@ -156,8 +156,17 @@ async fn balances(reader: &Reader, lines: &mut Vec<Line>) {
 }
 
 async fn permissions(reader: &Reader, lines: &mut Vec<Line>) {
-    let Some(able) = reader.client.permissions() else { return lines.push(lacks("permissions")) };
-    lines.push(match able.permissions().await {
+    lines.push(match reader.client.permissions() {
+        None => lacks("permissions"),
+        Some(able) => told_permissions(reader, able.permissions().await),
+    });
+    if let Some(able) = reader.client.fees() {
+        lines.push(rows(reader, "fees", "schedules", able.fees().await));
+    }
+}
+
+fn told_permissions(reader: &Reader, told: Result<Permissions, CallError>) -> Line {
+    match told {
         Ok(told) => {
             let word = |name: &str, may: Option<bool>| match may {
                 Some(may) => format!("{name} {}", if may { "yes" } else { "no" }),
@@ -167,9 +176,6 @@ async fn permissions(reader: &Reader, lines: &mut Vec<Line>) {
             Line::ok("permissions", words.join(", "))
         }
         Err(error) => Line::failed("permissions", &reader::failure(reader.id, error)),
-    });
-    if let Some(able) = reader.client.fees() {
-        lines.push(rows(reader, "fees", "schedules", able.fees().await));
     }
 }
 
@@ -291,7 +297,7 @@ fn wants(venue: &dyn Venue, symbols: &[Symbol]) -> Vec<Want> {
     let mut wants: Vec<Want> = public
         .flat_map(|channel| symbols.iter().map(move |symbol| Want::new(symbol.as_str(), channel)))
         .collect();
-    for spec in specs {
+    for spec in specs.iter().filter(|spec| spec.markets_of.is_none()) {
         let offered = ACCOUNT.into_iter().filter(|channel| spec.offers(*channel));
         wants.extend(offered.map(|channel| Want {
             product: Some(spec.product.clone()),

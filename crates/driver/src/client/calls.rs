@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 use venuekit_session::{AskCommand, Command, CommandId, Done, Emission, Event, Session};
 use venuekit_types::Symbol;
-use venuekit_venue::{Ask, AskKind, Fault, MarketId, Place, Row};
+use venuekit_venue::{Ask, AskKind, Fault, MarketId, Place, Row, Spec};
 
 use crate::error::Stopped;
 use crate::run::Handle;
@@ -128,7 +128,9 @@ impl Calls {
         let (answer, answered) = oneshot::channel();
         self.pending.waiting().insert(id, Waiting { rows: Vec::new(), answer });
         let _forget = Forget { pending: &self.pending, id };
-        self.handle.command(Command::Ask(Box::new(AskCommand { id, product, ask, lane: None }))).await?;
+        self.handle
+            .command(Command::Ask(Box::new(AskCommand { id, product, ask, lane: None, within: None })))
+            .await?;
         match answered.await.map_err(|_| Stopped)? {
             (Done::Accepted, rows) => Ok(rows),
             (Done::Rejected(fault), _) => Err(CallError::Refused(fault)),
@@ -189,7 +191,7 @@ impl Calls {
         let symbol = symbol.clone();
         let find = move |session: &Session, _| {
             let products = products(session, kind);
-            let all = products.len() == session.venue().specs().len();
+            let all = products.len() == served(session).count();
             let found = products.iter().find_map(|&product| {
                 let (market, _) = session.catalog(product).find_symbol(&symbol)?;
                 Some((product, market))
@@ -224,7 +226,11 @@ impl Calls {
     }
 }
 
+/// The products that the session serves.
+fn served(session: &Session) -> impl Iterator<Item = (usize, &Spec)> {
+    session.venue().specs().iter().enumerate().filter(|(product, _)| session.serves(*product))
+}
+
 fn products(session: &Session, kind: AskKind) -> Vec<usize> {
-    let specs = session.venue().specs().iter().enumerate();
-    specs.filter(|(_, spec)| spec.can(kind)).map(|(product, _)| product).collect()
+    served(session).filter(|(_, spec)| spec.can(kind)).map(|(product, _)| product).collect()
 }

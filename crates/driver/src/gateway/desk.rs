@@ -84,7 +84,7 @@ impl Desk {
         self.lines.iter().enumerate().flat_map(|(venue, line)| {
             let specs = line.venue.specs().iter().enumerate();
             specs
-                .filter(|(_, spec)| spec.orders.is_some())
+                .filter(|(_, spec)| spec.orders.is_some() && spec.markets_of.is_none())
                 .map(move |(product, _)| Product { venue, product })
         })
     }
@@ -105,7 +105,9 @@ impl Desk {
             done: Done::NotSent(Fault::ours(FaultKind::Unavailable, why)),
         };
         let (ended, _) = self.shared.wait_for(id);
-        let command = Command::Ask(Box::new(AskCommand { id, product: at.product, ask, lane }));
+        // What nobody waits for any more must not eat the budget of what somebody does.
+        let within = Some(END_WITHIN);
+        let command = Command::Ask(Box::new(AskCommand { id, product: at.product, ask, lane, within }));
         if self.lines[at.venue].handle.command(command).await.is_err() {
             self.shared.forget(id);
             return unanswered("the venue's session has ended; start the gateway again");

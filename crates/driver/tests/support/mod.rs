@@ -54,6 +54,7 @@ impl Tiny {
             specs: vec![Spec {
                 venue: "tiny".into(),
                 product: "spot".into(),
+                markets_of: None,
                 hosts: Vec::new(),
                 sockets: vec![SocketSpec {
                     origin: None,

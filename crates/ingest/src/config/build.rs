@@ -329,7 +329,8 @@ fn wants(source: Source<'_>, keys: &file::Venue, venue: &dyn Venue) -> Result<Ve
     }
     for spec in venue.specs() {
         let own = keys.products.get(spec.product.as_str());
-        if own.is_some_and(|product| !product.enabled) {
+        // What trades another product's markets is followed only where it is named.
+        if own.map_or(spec.markets_of.is_some(), |product| !product.enabled) {
             continue;
         }
         let symbols = own.and_then(|product| product.symbols.as_ref()).or(keys.symbols.as_ref());

@@ -296,6 +296,11 @@ impl Session {
         &self.products[product].catalog
     }
 
+    /// Whether a product of the venue is served: it was named, or something of it is followed.
+    pub fn serves(&self, product: usize) -> bool {
+        self.products.get(product).is_some_and(|known| known.enabled)
+    }
+
     /// Whether every product that is served has listed its instruments.
     pub fn is_listed(&self) -> bool {
         self.products.iter().all(|product| !product.enabled || product.loaded)

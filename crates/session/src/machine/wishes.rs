@@ -174,9 +174,13 @@ impl Session {
     }
 }
 
-/// Whether a product could satisfy a wish.
+/// Whether a product could satisfy a wish. One that trades the markets of another has to be named.
 pub(super) fn concerns(spec: &Spec, want: &Want) -> bool {
-    spec.offers(want.channel) && want.product.as_ref().is_none_or(|product| *product == spec.product)
+    let is_meant = match &want.product {
+        Some(product) => *product == spec.product,
+        None => spec.markets_of.is_none(),
+    };
+    is_meant && spec.offers(want.channel)
 }
 
 /// Whether a text, in any case, is one of the spellings of an instrument.

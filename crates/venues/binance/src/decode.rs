@@ -11,7 +11,7 @@ use venuekit_types::{Instrument, UnixNanos};
 use venuekit_venue::read::{self, Unfit};
 use venuekit_venue::{
     AckOf, Body, BookBody, BrokenWhy, Channel, Control, Data, DataKind, Event, EventBuf, Interval, LevelSpan,
-    MarketId, Place, Row, Topic,
+    MarketId, Place, Row, Topic, Wallet,
 };
 use venuekit_wire::binance::{AccountUpdate, ApiReply, ExecutionReport, OrderTradeUpdate, ServerFrame};
 use venuekit_wire::scan;
@@ -20,7 +20,7 @@ use venuekit_wire::{RawValue, Text, WireError};
 
 use crate::auth::LOGIN;
 use crate::fault;
-use crate::spec::USDM;
+use crate::spec::{ALGO, MARGIN, is_usdm};
 use rows::Traded;
 
 /// What a message of one market says.
@@ -62,7 +62,7 @@ fn usual(place: Place<'_>, frame: &[u8], out: &mut EventBuf) -> Result<Event, Un
     frame.literal(r#"{"e":"depthUpdate","E":"#)?;
     let millis =
         i64::try_from(frame.integer()?).ok().and_then(|n| n.checked_mul(1_000_000)).ok_or(Unusual)?;
-    let usdm = place.product == USDM;
+    let usdm = is_usdm(place.product);
     if usdm {
         frame.literal(r#","T":"#)?;
         frame.integer()?;
@@ -104,7 +104,7 @@ fn usual(place: Place<'_>, frame: &[u8], out: &mut EventBuf) -> Result<Event, Un
 
 /// Reads whatever else there is, and whatever is spelt in another way.
 fn tolerant(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
-    let usdm = place.product == USDM;
+    let usdm = is_usdm(place.product);
     let told = match ServerFrame::parse(frame) {
         Ok(told) => told,
         Err(error) => return illegible(place, frame, &error, out),
@@ -118,6 +118,7 @@ fn tolerant(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
                 None => Control::Notice(fault),
             })
         }
+        ServerFrame::Reply(reply) if place.product == MARGIN => Event::Control(subscribed(&reply)),
         ServerFrame::Reply(reply) => Event::Control(replied(place.product, &reply)),
         ServerFrame::Shutdown => Event::Control(Control::Leaving),
         ServerFrame::UserStreamEnded => Event::Control(Control::KeyExpired),
@@ -187,9 +188,18 @@ fn tolerant(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
         }
         ServerFrame::Execution(report) if !usdm => return execution(place, &report, out),
         ServerFrame::Balances(event) if !usdm => {
-            let rows: Result<Vec<_>, Unfit> = event.balances.iter().map(rows::balance).collect();
+            let wallet = if place.product == MARGIN { Wallet::Margin } else { Wallet::Spot };
+            let balances = event.balances.iter();
+            let rows: Result<Vec<_>, Unfit> = balances.map(|change| rows::balance(wallet, change)).collect();
             account(Channel::Balances, event.event_time.0, rows, out)
         }
+        ServerFrame::Algo(event) if place.product == ALGO => {
+            return own(place, Channel::Orders, &event.order.symbol, event.event_time.0, out, |market| {
+                rows::algo_event(market, &event).map(Some)
+            });
+        }
+        // The key of a user stream is the account's, so that it tells of ordinary orders here as well.
+        ServerFrame::Order(_) | ServerFrame::Account(_) if place.product == ALGO => BEAT,
         ServerFrame::Order(event) if usdm => return order(place, &event, out),
         ServerFrame::Account(event) if usdm => return changes(place, &event, out),
         // A socket of one product does not tell of the other: it has told nothing that is followed there.
@@ -197,6 +207,7 @@ fn tolerant(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
         | ServerFrame::Execution(_)
         | ServerFrame::Balances(_)
         | ServerFrame::Order(_)
+        | ServerFrame::Algo(_)
         | ServerFrame::Account(_) => BEAT,
     };
     out.events.push(event);
@@ -213,13 +224,25 @@ fn is_passed_over(event: &str) -> bool {
             | "externalLockUpdate"
             | "listStatus"
             | "TRADE_LITE"
-            | "ALGO_UPDATE"
             | "ACCOUNT_CONFIG_UPDATE"
             | "CONDITIONAL_ORDER_TRIGGER_REJECT"
             | "MARGIN_CALL"
             | "STRATEGY_UPDATE"
             | "GRID_UPDATE"
     )
+}
+
+/// The answer to a subscription by token. An id of ours is told as a text there.
+fn subscribed(reply: &ApiReply<'_>) -> Control {
+    let id = reply.id.as_ref().and_then(|id| id.parse().ok());
+    let of = id.map_or(AckOf::Any, AckOf::Request);
+    match &reply.error {
+        None => Control::Ack(of),
+        // It is so already.
+        Some(error) if error.code == fault::SUBSCRIBED => Control::Ack(of),
+        Some(error) if error.code == fault::NO_TOKEN => Control::KeyExpired,
+        Some(error) => Control::Refused { of, fault: fault::of_api(MARGIN, reply.status, error) },
+    }
 }
 
 /// The one thing that is asked of the WebSocket API is to open a user stream.
@@ -410,7 +433,7 @@ fn illegible(place: Place<'_>, frame: &[u8], error: &WireError, out: &mut EventB
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SPOT;
+    use crate::{SPOT, USDM};
     use venuekit_types::Scale;
     use venuekit_venue::Catalog;
 

@@ -7,7 +7,7 @@ use venuekit_venue::read::clip;
 use venuekit_venue::{Fault, FaultKind, HttpReply};
 use venuekit_wire::binance::ApiError;
 
-use crate::spec::USDM;
+use crate::spec::is_usdm;
 
 /// Takes the body of an answer; a status that is no success is a refusal.
 pub(crate) fn body<'a>(product: usize, reply: &HttpReply<'a>) -> Result<&'a [u8], Fault> {
@@ -82,7 +82,7 @@ fn meaning(product: usize, code: i64, words: &str) -> Option<(FaultKind, &'stati
     if code == CANCEL_REJECTED && !words.starts_with("Unknown order") {
         return Some((Rejected, ""));
     }
-    let own: &[Meaning] = if product == USDM { &USDM_CODES } else { &SPOT_CODES };
+    let own: &[Meaning] = if is_usdm(product) { &USDM_CODES } else { &SPOT_CODES };
     let found = own.iter().chain(&CODES).find(|(known, ..)| *known == code);
     match found {
         Some(&(_, kind, advice)) => Some((kind, advice)),
@@ -95,6 +95,10 @@ use FaultKind::{BadRequest, Clock, Credentials, NotFound, RateLimited, Rejected,
 
 /// A margin wallet that the account never opened.
 pub(crate) const NO_SUCH_WALLET: [i64; 2] = [-3003, -11001];
+/// The code of a user stream that is open already.
+pub(crate) const SUBSCRIBED: i64 = -2035;
+/// The code of a token that opens no user stream.
+pub(crate) const NO_TOKEN: i64 = -1209;
 
 const CANCEL_REJECTED: i64 = -2011;
 

@@ -1,4 +1,4 @@
-//! Binance: spot with margin, and USD-M futures, as tables and pure codecs.
+//! Binance: spot, margin and USD-M futures, as tables and pure codecs.
 //!
 //! Who would take this crate alone: someone who speaks this venue with sockets of their own.
 //!
@@ -28,12 +28,12 @@ use venuekit_venue::{
 };
 
 pub use auth::sign_request;
-pub use spec::{SPOT, USDM};
+pub use spec::{ALGO, ISOLATED, MARGIN, SPOT, USDM};
 
 /// The venue.
 #[derive(Clone, Debug)]
 pub struct Binance {
-    specs: [Spec; 2],
+    specs: [Spec; 5],
 }
 
 impl Binance {

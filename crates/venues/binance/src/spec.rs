@@ -1,7 +1,8 @@
-//! What Binance is, as data: one [`Spec`] for spot with margin, one for USD-M futures.
+//! What Binance is, as data: one [`Spec`] for spot, one for USD-M futures, and one for each other way to trade the same
+//! markets: on cross margin, on isolated margin, and with orders that wait for a trigger at USD-M.
 //!
-//! The two share their names of markets, and no message says which it belongs to. They live at hosts of their own,
-//! so the socket decides.
+//! Spot and USD-M share their names of markets, and no message says which it belongs to. They live at hosts of their
+//! own, so the socket decides.
 
 use core::time::Duration;
 
@@ -9,15 +10,26 @@ use venuekit_book::{ChainFirst, Checksum, Early, Linkage};
 use venuekit_venue::spec::{
     Ack, BookSpec, Budget, BudgetKey, ChannelSpec, ClientId, ClockSource, DeadMan, Draws, FrameCodec,
     Heartbeat, Hosts, KeyPlace, Login, Nonce, NumberForm, Numbers, OrderAck, OrderSpec, Paging, PagingSpec,
-    PrivateModel, PrivateSpec, Rate, Refusal, Resync, RowIds, SignScheme, SnapshotSource, SocketLimits,
-    SocketSpec, Spec, SubscribeSpec, Window,
+    PrivateModel, PrivateSpec, Rate, Refusal, Renew, Resync, RowIds, SignScheme, SnapshotSource,
+    SocketLimits, SocketSpec, Spec, SubscribeSpec, Window,
 };
-use venuekit_venue::{AskKind, Channel, Interval, OrderType, Wallet};
+use venuekit_venue::{AskKind, Channel, Interval, OrderType, TriggerBy, Wallet};
 
-/// The index of the spot product, which has the margin wallets.
+/// The index of the spot product, which reads the margin wallets too.
 pub const SPOT: usize = 0;
 /// The index of the USD-M product.
 pub const USDM: usize = 1;
+/// The index of spot's markets on cross margin.
+pub const MARGIN: usize = 2;
+/// The index of spot's markets on isolated margin.
+pub const ISOLATED: usize = 3;
+/// The index of USD-M's orders that wait for a trigger, which have routes and ids of their own.
+pub const ALGO: usize = 4;
+
+/// Whether a product is one of USD-M's.
+pub(crate) const fn is_usdm(product: usize) -> bool {
+    matches!(product, USDM | ALGO)
+}
 
 /// Candles of any interval; specs compare kinds alone.
 const CANDLES: Channel = Channel::Candles(Interval::M1);
@@ -27,6 +39,8 @@ const WS_API: &str = "ws-api";
 
 /// Rows on one page of a history, at most.
 pub(crate) const PAGE: u32 = 1000;
+/// The same, of orders on margin.
+pub(crate) const MARGIN_PAGE: u32 = 500;
 
 /// Names under which no secret of the venue stands, in lower case: words of user streams, of orders and of balances.
 pub(crate) const PUBLIC_WORDS: [&str; 96] = [
@@ -130,11 +144,12 @@ pub(crate) const PUBLIC_WORDS: [&str; 96] = [
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// One spec for each product.
-pub(crate) fn specs() -> [Spec; 2] {
-    [spot(), usdm()]
+pub(crate) fn specs() -> [Spec; 5] {
+    [spot(), usdm(), margin("margin", Wallet::Margin), margin("isolated", Wallet::Isolated), algo()]
 }
 
 fn spot() -> Spec {
@@ -306,11 +321,104 @@ fn usdm() -> Spec {
     }
 }
 
-/// What both products have in common; what is empty here is each one's own.
+/// Spot's markets, traded with what one of the margin wallets holds. Nothing is borrowed by an order.
+///
+/// The stream of the cross wallet is opened by a token; one for isolated wallets would tell of one pair alone, so those
+/// are read by REST.
+fn margin(product: &str, wallet: Wallet) -> Spec {
+    use AskKind::{
+        Balances, Cancel, CancelAll, Fills, Instruments, OpenOrders, OpenToken, Order, OrderHistory, Place,
+        Time,
+    };
+    let spot = spot();
+    let is_cross = wallet == Wallet::Margin;
+    let none = PrivateSpec {
+        balances: PrivateModel::Poll,
+        positions: PrivateModel::None,
+        orders: PrivateModel::Poll,
+        fills: PrivateModel::Poll,
+    };
+    let stream = SocketSpec {
+        login: Login::RestToken { life: DAY, renew: Renew::OnFault },
+        // A token ends after a day, and what it opened with it: another connection takes over before.
+        limits: SocketLimits { max_age: Some(23 * HOUR), ..limits(4) },
+        ..spot.sockets[1].clone()
+    };
+    let mut asks =
+        vec![Instruments, Time, Balances, OpenOrders, Order, OrderHistory, Fills, Place, Cancel, CancelAll];
+    asks.extend(is_cross.then_some(OpenToken));
+    Spec {
+        product: product.to_owned(),
+        markets_of: Some(spot.product),
+        sockets: is_cross.then_some(stream).into_iter().collect(),
+        books: Vec::new(),
+        channels: spot.channels.into_iter().filter(|rule| is_cross && rule.channel.is_private()).collect(),
+        private: if is_cross { spot.private } else { none },
+        wallets: vec![wallet],
+        asks,
+        paging: vec![
+            paging(OrderHistory, Paging::IdUp, MARGIN_PAGE, DAY),
+            paging(Fills, Paging::IdUp, PAGE, DAY),
+        ],
+        ..spot
+    }
+}
+
+/// USD-M's markets, traded by orders that wait for a trigger. Their lives end where those of ordinary orders begin.
+fn algo() -> Spec {
+    use AskKind::{
+        Cancel, CancelAll, Instruments, OpenOrders, OpenToken, Order, OrderHistory, Place, RenewToken, Time,
+    };
+    let usdm = usdm();
+    let stream = SocketSpec { carries: vec![Channel::Orders], ..usdm.sockets[2].clone() };
+    Spec {
+        product: "algo".to_owned(),
+        markets_of: Some(usdm.product),
+        sockets: vec![stream],
+        books: Vec::new(),
+        channels: vec![rows(Channel::Orders, "ALGO_UPDATE", RowIds::Opaque, None)],
+        orders: Some(OrderSpec {
+            types: vec![
+                OrderType::StopMarket,
+                OrderType::StopLimit,
+                OrderType::TakeProfitMarket,
+                OrderType::TakeProfitLimit,
+            ],
+            triggers: vec![TriggerBy::Last, TriggerBy::Mark],
+            reduce_only: true,
+            dead_man: DeadMan::None,
+            ..orders()
+        }),
+        private: PrivateSpec {
+            balances: PrivateModel::None,
+            positions: PrivateModel::None,
+            orders: PrivateModel::Delta,
+            fills: PrivateModel::None,
+        },
+        wallets: Vec::new(),
+        asks: vec![
+            Instruments,
+            Time,
+            OpenOrders,
+            Order,
+            OrderHistory,
+            OpenToken,
+            RenewToken,
+            Place,
+            Cancel,
+            CancelAll,
+        ],
+        paging: vec![paging(OrderHistory, Paging::TimeDown, PAGE, 7 * DAY)],
+        ..usdm
+    }
+}
+
+/// What all products have in common; what is empty here is each one's own.
 fn shared() -> Spec {
     Spec {
         venue: "binance".to_owned(),
         product: String::new(),
+        markets_of: None,
         hosts: Vec::new(),
         sockets: Vec::new(),
         subscribe: SubscribeSpec {

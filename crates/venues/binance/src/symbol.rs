@@ -5,7 +5,7 @@ use venuekit_venue::read::{bare_terms, clip, split_pair};
 use venuekit_wire::binance::{ContractType, Filter, SymbolStatus, Terms};
 use venuekit_wire::{Num, WireError};
 
-use crate::spec::USDM;
+use crate::spec::{ISOLATED, MARGIN, is_usdm};
 
 /// Digits after the point that the venue writes at most.
 const FREE_DIGITS: u8 = 8;
@@ -40,7 +40,7 @@ pub(crate) fn terms_of(name: &str, product: usize) -> Option<Instrument> {
         None => (name, None),
     };
     let (base, quote) = split_pair(pair, &QUOTES)?;
-    let symbol = match (product == USDM, expiry) {
+    let symbol = match (is_usdm(product), expiry) {
         (false, None) => Symbol::spot(base, quote),
         (false, Some(_)) => return None,
         (true, None) => Symbol::perpetual(base, quote, quote),
@@ -56,10 +56,13 @@ pub(crate) fn instrument(json: &str, product: usize) -> Result<Option<Instrument
     if !is_plain(name) {
         return Err(TermsError::Name(clip(name).to_owned()));
     }
+    if matches!(product, MARGIN | ISOLATED) && terms.is_margin_trading_allowed == Some(false) {
+        return Ok(None);
+    }
     let (base, quote) = (&terms.base_asset, &terms.quote_asset);
     let settle = || terms.margin_asset.as_ref().ok_or(TermsError::Missing("marginAsset"));
     let (kind, symbol) = match &terms.contract_type {
-        _ if product != USDM => (Kind::Spot, Symbol::spot(base, quote)?),
+        _ if !is_usdm(product) => (Kind::Spot, Symbol::spot(base, quote)?),
         Some(ContractType::Perpetual | ContractType::TradifiPerpetual) => {
             (Kind::Perpetual, Symbol::perpetual(base, quote, settle()?)?)
         }

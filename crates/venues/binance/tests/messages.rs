@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{found, json, lines, recordings};
 use serde_json::Value;
-use venuekit_binance::{Binance, SPOT, USDM};
+use venuekit_binance::{ALGO, Binance, MARGIN, SPOT, USDM};
 use venuekit_types::{Fixed, Scale, Side, UnixNanos};
 use venuekit_venue::{
     Ask, AskKind, Broken, BrokenWhy, Catalog, Event, EventBuf, HttpReply, Interval, MarketId, NewOrder,
@@ -83,9 +83,13 @@ fn every_message_decodes_or_is_out_of_scope() {
     println!("{decoded} of {} messages decode", samples.len());
 }
 
-/// Reads a message as one of either product; gives its name and why it does not read.
+/// Reads a message as one of any product; gives its name and why it does not read.
 fn read(sample: &Sample) -> Result<(), (String, String)> {
-    let products = if sample.from.starts_with("binance-usdm") { [USDM, SPOT] } else { [SPOT, USDM] };
+    let products = if sample.from.starts_with("binance-usdm") {
+        [USDM, ALGO, SPOT, MARGIN]
+    } else {
+        [SPOT, MARGIN, USDM, ALGO]
+    };
     let (mut name, mut why) = (String::new(), String::new());
     for product in products {
         let told = match &sample.what {
@@ -203,13 +207,16 @@ fn asks(product: usize, body: &str) -> Vec<Ask> {
     let one = value.get(0).unwrap_or(&value);
     let market = MarketId(0);
     let page = Page::default();
-    let id = one["orderId"].to_string();
-    let client = one["clientOrderId"].as_str().unwrap_or_default().to_owned();
+    let told =
+        |names: [&str; 2]| names.into_iter().find_map(|name| one.get(name).cloned()).unwrap_or_default();
+    let id = told(["orderId", "algoId"]).to_string().replace('"', "");
+    let client = told(["clientOrderId", "clientAlgoId"]).as_str().unwrap_or_default().to_owned();
+    let is_algo = product == ALGO;
     let placed = NewOrder {
         market,
         client_order_id: client,
         side: Side::Buy,
-        order_type: OrderType::Market,
+        order_type: if is_algo { OrderType::StopMarket } else { OrderType::Market },
         time_in_force: None,
         qty: Fixed { mantissa: 1, scale: Scale::ZERO },
         price: None,

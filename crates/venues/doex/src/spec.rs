@@ -48,6 +48,7 @@ fn spec(profile: &Profile, product: usize) -> Spec {
     Spec {
         venue: "doex".to_owned(),
         product: PRODUCTS[product].to_owned(),
+        markets_of: None,
         hosts: hosts.collect(),
         sockets: sockets(profile, futures),
         subscribe: SubscribeSpec {

@@ -35,6 +35,7 @@ pub(crate) fn spec() -> Spec {
     Spec {
         venue: "duedex".to_owned(),
         product: "derivatives".to_owned(),
+        markets_of: None,
         hosts: [("live", ""), ("testnet", ".testnet")]
             .map(|(environment, part)| Hosts {
                 environment: environment.to_owned(),

@@ -115,6 +115,7 @@ pub(crate) fn spot() -> Spec {
     Spec {
         venue: "kraken".to_owned(),
         product: "spot".to_owned(),
+        markets_of: None,
         hosts: vec![Hosts {
             environment: "live".to_owned(),
             rest: "https://api.kraken.com".to_owned(),
@@ -236,6 +237,7 @@ pub(crate) fn futures() -> Spec {
     Spec {
         venue: "kraken".to_owned(),
         product: "futures".to_owned(),
+        markets_of: None,
         hosts: vec![hosts("live", ""), hosts("testnet", "demo-")],
         sockets: vec![SocketSpec {
             origin: None,

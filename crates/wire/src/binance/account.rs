@@ -261,6 +261,14 @@ shapes! {
         taker_commission: Num<'a>,
     }
 
+    /// What opens the user stream of a margin wallet.
+    ListenToken {
+        /// What is shown to open it.
+        token: Hidden<'a>,
+        /// When it opens nothing more, and what it opened ends.
+        expiration_time: Millis,
+    }
+
     /// What opens a user stream of USD-M.
     ListenKey {
         /// The last segment of its path.

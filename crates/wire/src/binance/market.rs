@@ -55,6 +55,8 @@ shapes! {
         margin_asset?: Text<'a>,
         /// The kind of contract; USD-M alone.
         contract_type?: ContractType<'a>,
+        /// Whether it trades on margin; spot alone.
+        is_margin_trading_allowed?: bool,
         /// What orders must keep to.
         filters: Vec<Filter<'a>>,
     }

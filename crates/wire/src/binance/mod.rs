@@ -16,8 +16,8 @@ mod words;
 
 pub use account::{
     AccountConfig, ApiRestrictions, Deposit, FundingAsset, FuturesAccount, FuturesAsset, Income,
-    IsolatedAccount, IsolatedPair, ListenKey, MarginAccount, MarginAsset, MarginTransfer, MarginTransfers,
-    Position, SpotAccount, SpotBalance, TradeFee, Withdrawal,
+    IsolatedAccount, IsolatedPair, ListenKey, ListenToken, MarginAccount, MarginAsset, MarginTransfer,
+    MarginTransfers, Position, SpotAccount, SpotBalance, TradeFee, Withdrawal,
 };
 pub use event::{
     AggTrade, AggTradeTag, BookTicker, BookTickerTag, DepthTag, DepthUpdate, Kline, KlineEvent, KlineTag,
@@ -26,12 +26,12 @@ pub use event::{
 pub use market::{
     Candle, Day, Depth, ExchangeInfo, Filter, Premium, RestAggTrade, RestTrade, ServerTime, Terms,
 };
-pub use order::{Fill, Order, OrderFill};
+pub use order::{AlgoCancelled, AlgoOrder, Fill, Order, OrderFill};
 pub use stream::{ApiError, ApiReply, ApiRequest, Request, ServerFrame};
 pub use user::{
-    AccountChanges, AccountPosition, AccountPositionTag, AccountUpdate, AccountUpdateTag, BalanceChange,
-    ExecutionReport, ExecutionReportTag, FuturesOrder, OrderTradeUpdate, OrderTradeUpdateTag, PositionChange,
-    WalletChange,
+    AccountChanges, AccountPosition, AccountPositionTag, AccountUpdate, AccountUpdateTag, AlgoChange,
+    AlgoUpdate, AlgoUpdateTag, BalanceChange, ExecutionReport, ExecutionReportTag, FuturesOrder,
+    OrderTradeUpdate, OrderTradeUpdateTag, PositionChange, WalletChange,
 };
 pub use words::{
     ContractType, ExecutionType, MarginType, Method, OrderStatus, OrderType, PositionSide, Side,

@@ -63,8 +63,57 @@ shapes! {
         commission: Num<'a>,
         /// What the fee is paid in.
         commission_asset: Text<'a>,
-        /// Unique per symbol.
-        trade_id: i64,
+        /// Unique per symbol; orders on margin are answered without.
+        trade_id?: i64,
+    }
+
+    /// An order of USD-M that waits for a trigger.
+    AlgoOrder {
+        /// The venue's id, which is none of an ordinary order.
+        algo_id: u64,
+        /// The client's id.
+        client_algo_id: Text<'a>,
+        /// What it becomes.
+        #[serde(rename = "orderType")]
+        kind: OrderType<'a>,
+        /// Where.
+        symbol: Text<'a>,
+        /// Which way.
+        side: Side<'a>,
+        /// Of which position.
+        position_side: PositionSide<'a>,
+        /// How long it stands once it went off.
+        time_in_force: TimeInForce<'a>,
+        /// How much was ordered.
+        quantity?: Num<'a>,
+        /// Where it is in its life: `NEW`, `TRIGGERED`, `FINISHED`, `CANCELED` and others.
+        algo_status: Text<'a>,
+        /// The ordinary order that it became.
+        actual_order_id?: Text<'a>,
+        /// At which average price that traded.
+        actual_price?: Num<'a>,
+        /// How much that traded.
+        actual_qty?: Num<'a>,
+        /// What trips it.
+        trigger_price?: Num<'a>,
+        /// Limit; zero for none.
+        price?: Num<'a>,
+        /// Which price trips it.
+        working_type?: Text<'a>,
+        /// Whether it may only reduce a position.
+        reduce_only: bool,
+        /// When it was placed.
+        create_time: Millis,
+        /// When it last changed.
+        update_time: Millis,
+    }
+
+    /// What the cancellation of an order that waits for a trigger is answered with.
+    AlgoCancelled {
+        /// The venue's id.
+        algo_id: u64,
+        /// The client's id.
+        client_algo_id: Text<'a>,
     }
 
     /// An own fill. Spot tells the side and the maker by two names, USD-M by two others.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    AccountPosition, AccountUpdate, AggTrade, BookTicker, DepthUpdate, ExecutionReport, KlineEvent,
-    MarkPriceUpdate, Method, OrderTradeUpdate, Ticker, Trade,
+    AccountPosition, AccountUpdate, AggTrade, AlgoUpdate, BookTicker, DepthUpdate, ExecutionReport,
+    KlineEvent, MarkPriceUpdate, Method, OrderTradeUpdate, Ticker, Trade,
 };
 use crate::{Text, WireError};
 
@@ -97,6 +97,8 @@ pub enum ServerFrame<'a> {
     Balances(AccountPosition<'a>),
     /// An order of USD-M changed.
     Order(Box<OrderTradeUpdate<'a>>),
+    /// An order of USD-M that waits for a trigger changed.
+    Algo(Box<AlgoUpdate<'a>>),
     /// Balances or positions of USD-M changed.
     Account(AccountUpdate<'a>),
     /// The server ends soon: another connection is to be opened.
@@ -195,6 +197,7 @@ impl<'a> ServerFrame<'a> {
             "executionReport" => ServerFrame::Execution(serde_json::from_str(json)?),
             "outboundAccountPosition" => ServerFrame::Balances(serde_json::from_str(json)?),
             "ORDER_TRADE_UPDATE" => ServerFrame::Order(serde_json::from_str(json)?),
+            "ALGO_UPDATE" => ServerFrame::Algo(serde_json::from_str(json)?),
             "ACCOUNT_UPDATE" => ServerFrame::Account(serde_json::from_str(json)?),
             "serverShutdown" => ServerFrame::Shutdown,
             "listenKeyExpired" | "eventStreamTerminated" => ServerFrame::UserStreamEnded,
@@ -244,6 +247,7 @@ impl Serialize for ServerFrame<'_> {
             ServerFrame::Execution(event) => event.serialize(serializer),
             ServerFrame::Balances(event) => event.serialize(serializer),
             ServerFrame::Order(event) => event.serialize(serializer),
+            ServerFrame::Algo(event) => event.serialize(serializer),
             ServerFrame::Account(event) => event.serialize(serializer),
             ServerFrame::Shutdown => named(serializer, "serverShutdown"),
             ServerFrame::UserStreamEnded => named(serializer, "listenKeyExpired"),

@@ -12,6 +12,8 @@ tags! {
     OrderTradeUpdateTag = "ORDER_TRADE_UPDATE",
     /// `ACCOUNT_UPDATE`.
     AccountUpdateTag = "ACCOUNT_UPDATE",
+    /// `ALGO_UPDATE`.
+    AlgoUpdateTag = "ALGO_UPDATE",
 }
 
 shapes! {
@@ -222,6 +224,68 @@ shapes! {
         /// Profit realised just now.
         #[serde(rename = "rp")]
         realized_pnl?: Num<'a>,
+    }
+
+    /// An order of USD-M that waits for a trigger changed.
+    AlgoUpdate {
+        /// Says what this is.
+        #[serde(rename = "e")]
+        tag: AlgoUpdateTag,
+        /// When it happened.
+        #[serde(rename = "T")]
+        time: Millis,
+        /// When it was sent.
+        #[serde(rename = "E")]
+        event_time: Millis,
+        /// The order.
+        #[serde(rename = "o")]
+        order: AlgoChange<'a>,
+    }
+
+    /// An order that waits for a trigger, as it is now.
+    AlgoChange {
+        /// The client's id.
+        #[serde(rename = "caid")]
+        client_algo_id: Text<'a>,
+        /// The venue's id, which is none of an ordinary order.
+        #[serde(rename = "aid")]
+        algo_id: u64,
+        /// What it becomes.
+        #[serde(rename = "o")]
+        kind: OrderType<'a>,
+        /// Where.
+        #[serde(rename = "s")]
+        symbol: Text<'a>,
+        /// Which way.
+        #[serde(rename = "S")]
+        side: Side<'a>,
+        /// Of which position.
+        #[serde(rename = "ps")]
+        position_side: PositionSide<'a>,
+        /// How long it stands once it went off.
+        #[serde(rename = "f")]
+        time_in_force: TimeInForce<'a>,
+        /// How much was ordered.
+        #[serde(rename = "q")]
+        qty: Num<'a>,
+        /// Where it is in its life: `NEW`, `TRIGGERED`, `CANCELED` and others.
+        #[serde(rename = "X")]
+        status: Text<'a>,
+        /// The ordinary order that it became; empty until then.
+        #[serde(rename = "ai")]
+        order_id?: Text<'a>,
+        /// What trips it.
+        #[serde(rename = "tp")]
+        trigger_price: Num<'a>,
+        /// Limit; zero for none.
+        #[serde(rename = "p")]
+        price: Num<'a>,
+        /// Which price trips it.
+        #[serde(rename = "wt")]
+        working_type: Text<'a>,
+        /// Whether it may only reduce a position.
+        #[serde(rename = "R")]
+        reduce_only: bool,
     }
 
     /// Balances and positions of USD-M that changed.

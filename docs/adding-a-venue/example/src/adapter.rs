@@ -52,6 +52,7 @@ fn spec() -> Spec {
     Spec {
         venue: "kiosk".to_owned(),
         product: "spot".to_owned(),
+        markets_of: None,
         hosts: vec![Hosts {
             environment: "live".to_owned(),
             rest: "https://api.kiosk.example".to_owned(),

@@ -11,11 +11,11 @@ use venuekit_wire::{RawValue, Text, Time, binance};
 use super::answer::{known, typed};
 use super::rows::{self, decimal, optional, text};
 use crate::fault::NO_SUCH_WALLET;
-use crate::spec::USDM;
+use crate::spec::{ALGO, is_usdm};
 
 /// Reads the answer to what was asked about an account.
 pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBuf) -> Result<(), Fault> {
-    let usdm = place.product == USDM;
+    let usdm = is_usdm(place.product);
     let money = Topic::account(Channel::Balances);
     match ask {
         Ask::Permissions => {
@@ -36,6 +36,22 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
                 let row: binance::Position<'_> = parse(row)?;
                 rows::position(of(place, *market, &row.symbol)?, &row)
             });
+        }
+        Ask::OpenOrders { market } if place.product == ALGO => algos(place, *market, true, list(body)?, out),
+        Ask::OrderHistory { market, .. } if place.product == ALGO => {
+            algos(place, Some(*market), false, list(body)?, out);
+        }
+        Ask::Order { market, order } if place.product == ALGO => {
+            one_algo(place, *market, order, &typed(body)?, out)?;
+        }
+        Ask::Place(order) if place.product == ALGO => {
+            let named = OrderRef::Client(order.client_order_id.clone());
+            one_algo(place, order.market, &named, &typed(body)?, out)?;
+        }
+        // It names the order and says no more of it.
+        Ask::Cancel { order, .. } if place.product == ALGO => {
+            let told: binance::AlgoCancelled<'_> = typed(body)?;
+            is_named(order, told.algo_id, &told.client_algo_id)?;
         }
         Ask::OpenOrders { market } => orders(place, *market, true, list(body)?, out),
         Ask::OrderHistory { market, .. } => orders(place, Some(*market), false, list(body)?, out),
@@ -65,6 +81,10 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
         Ask::Transfers { .. } => {
             let binance::MarginTransfers { rows } = typed(body)?;
             out.tell_list(money, false, rows, |row| margin_transfer(row).map(Some));
+        }
+        Ask::OpenToken if !usdm => {
+            let binance::ListenToken { token, .. } = typed(body)?;
+            out.events.push(Event::Control(Control::Token(Token(token.0.to_string()))));
         }
         Ask::OpenToken => {
             let binance::ListenKey { listen_key } = typed(body)?;
@@ -232,6 +252,49 @@ fn orders(
     });
 }
 
+fn algos(
+    place: Place<'_>,
+    market: Option<MarketId>,
+    is_whole: bool,
+    rows: Vec<&RawValue>,
+    out: &mut EventBuf,
+) {
+    let topic = Topic { channel: Channel::Orders, market };
+    out.tell_list(topic, is_whole, rows, |row| {
+        let row: binance::AlgoOrder<'_> = parse(row)?;
+        rows::algo(of(place, market, &row.symbol)?, &row).map(Some)
+    });
+}
+
+/// As [`one_order`], of those that wait for a trigger.
+fn one_algo(
+    place: Place<'_>,
+    market: MarketId,
+    named: &OrderRef,
+    told: &binance::AlgoOrder<'_>,
+    out: &mut EventBuf,
+) -> Result<(), Fault> {
+    is_named(named, told.algo_id, &told.client_algo_id)?;
+    if told.symbol != known(place, market)?.venue_symbol.as_str() {
+        return Err(Fault::unreadable(format!(
+            "an order of {}, which was not asked for",
+            clip(&told.symbol)
+        )));
+    }
+    let row = rows::algo(market, told).map_err(Unfit::fault)?;
+    out.tell_list(Topic::account(Channel::Orders), false, [row], |row| Ok(Some(row)));
+    Ok(())
+}
+
+/// An answer must be about the order that was asked for.
+fn is_named(named: &OrderRef, id: u64, client_id: &str) -> Result<(), Fault> {
+    let is_it = match named {
+        OrderRef::Venue(named) => id.to_string() == *named,
+        OrderRef::Client(named) => client_id == named,
+    };
+    if is_it { Ok(()) } else { Err(Fault::unreadable(format!("order {id}, which was not asked for"))) }
+}
+
 /// The answer must be the order that was asked for: of that market, and by that name. One that filled at once brings
 /// its fills.
 fn one_order(
@@ -245,11 +308,8 @@ fn one_order(
     let order: binance::Order<'_> = typed(body)?;
     let client_id = text(order.orig_client_order_id.as_ref());
     let client_id = client_id.as_deref().unwrap_or(order.client_order_id.as_str());
-    let is_it = match named {
-        OrderRef::Venue(id) => order.order_id.to_string() == *id,
-        OrderRef::Client(id) => client_id == id,
-    };
-    if !is_it || order.symbol != instrument.venue_symbol.as_str() {
+    is_named(named, order.order_id, client_id)?;
+    if order.symbol != instrument.venue_symbol.as_str() {
         let text = format!("order {} of {}, which was not asked for", order.order_id, clip(&order.symbol));
         return Err(Fault::unreadable(text));
     }
@@ -260,9 +320,11 @@ fn one_order(
     {
         let side = rows::side(side).map_err(Unfit::fault)?;
         out.tell_list(Topic::account(Channel::Fills), false, fills, |fill| {
+            // One without an id is told by its stream or its history alone.
+            let Some(id) = fill.trade_id else { return Ok(None) };
             Ok(Some(Row::Fill(Fill {
                 market,
-                fill_id: fill.trade_id.to_string(),
+                fill_id: id.to_string(),
                 order_id: order.order_id.to_string(),
                 client_order_id: Some(client_id.to_owned()).filter(|id| !id.is_empty()),
                 side,

@@ -12,7 +12,7 @@ use venuekit_wire::{RawValue, binance};
 use super::rows::{self, Traded, decimal};
 use super::{account, levels};
 use crate::fault;
-use crate::spec::USDM;
+use crate::spec::is_usdm;
 use crate::symbol;
 
 /// Reads the answer to a request.
@@ -101,7 +101,7 @@ fn instruments(place: Place<'_>, body: &[u8], out: &mut EventBuf) -> Result<(), 
 fn trades(place: Place<'_>, market: MarketId, body: &[u8], out: &mut EventBuf) -> Result<Body, Fault> {
     let instrument = known(place, market)?;
     let (single, aggregate);
-    let mut told: Vec<Traded<'_>> = if place.product == USDM {
+    let mut told: Vec<Traded<'_>> = if is_usdm(place.product) {
         aggregate = typed::<Vec<binance::RestAggTrade<'_>>>(body)?;
         aggregate
             .iter()

@@ -9,7 +9,7 @@ use venuekit_venue::{
 };
 use venuekit_wire::{Millis, Num, Text, binance};
 
-use crate::spec::USDM;
+use crate::spec::{USDM, is_usdm};
 
 /// An exact decimal of the digits as they came.
 pub(super) fn decimal(num: &Num<'_>) -> Result<Decimal, Unfit> {
@@ -150,7 +150,7 @@ fn order_type(product: usize, kind: &binance::OrderType<'_>) -> String {
         Market => "market",
         StopLoss | StopMarket => "stop_market",
         StopLossLimit | Stop => "stop_limit",
-        TakeProfit if product == USDM => "take_profit_limit",
+        TakeProfit if is_usdm(product) => "take_profit_limit",
         TakeProfit | TakeProfitMarket => "take_profit_market",
         TakeProfitLimit => "take_profit_limit",
         TrailingStopMarket => "trailing_stop",
@@ -309,6 +309,56 @@ pub(super) fn futures_executed(
     })))
 }
 
+/// An order that waits for a trigger, over REST. Once it went off, what became of it is told by the order that it made.
+pub(super) fn algo(market: MarketId, told: &binance::AlgoOrder<'_>) -> Result<Row, Unfit> {
+    let mut patch = OrderPatch::new(market, told.algo_id.to_string());
+    patch.client_order_id = text(Some(&told.client_algo_id));
+    patch.side = Some(side(&told.side)?);
+    patch.order_type = Some(order_type(USDM, &told.kind));
+    let (word, post_only) = time_in_force(&told.time_in_force);
+    (patch.time_in_force, patch.post_only) = (Some(word), Some(post_only));
+    patch.price = some(told.price.as_ref())?;
+    patch.stop_price = some(told.trigger_price.as_ref())?;
+    patch.qty = optional(told.quantity.as_ref())?;
+    patch.cum_qty = Some(optional(told.actual_qty.as_ref())?.unwrap_or_default());
+    patch.avg_px = some(told.actual_price.as_ref())?;
+    patch.status = Some(algo_status(&told.algo_status));
+    patch.reduce_only = Some(told.reduce_only);
+    patch.created_at = Some(told.create_time.0);
+    patch.updated_at = Some(told.update_time.0);
+    Ok(Row::Order(patch))
+}
+
+/// The same as its stream tells it.
+pub(super) fn algo_event(market: MarketId, event: &binance::AlgoUpdate<'_>) -> Result<Row, Unfit> {
+    let told = &event.order;
+    let mut patch = OrderPatch::new(market, told.algo_id.to_string());
+    patch.client_order_id = text(Some(&told.client_algo_id));
+    patch.side = Some(side(&told.side)?);
+    patch.order_type = Some(order_type(USDM, &told.kind));
+    let (word, post_only) = time_in_force(&told.time_in_force);
+    (patch.time_in_force, patch.post_only) = (Some(word), Some(post_only));
+    patch.price = some(Some(&told.price))?;
+    patch.stop_price = some(Some(&told.trigger_price))?;
+    patch.qty = Some(decimal(&told.qty)?);
+    patch.status = Some(algo_status(&told.status));
+    patch.reduce_only = Some(told.reduce_only);
+    patch.updated_at = Some(event.time.0);
+    Ok(Row::Order(patch))
+}
+
+/// Where it is in its life. One that went off has done what it was for.
+fn algo_status(word: &Text<'_>) -> OrderStatus {
+    match word.as_str() {
+        "NEW" | "TRIGGERING" => OrderStatus::New,
+        "TRIGGERED" | "FINISHED" => OrderStatus::Filled,
+        "CANCELED" => OrderStatus::Canceled,
+        "REJECTED" => OrderStatus::Rejected,
+        "EXPIRED" => OrderStatus::Expired,
+        _ => OrderStatus::Unknown,
+    }
+}
+
 /// An own fill over REST; the two products tell side and maker by two names each.
 pub(super) fn fill(market: MarketId, told: &binance::Fill<'_>) -> Result<Row, Unfit> {
     let side = match (&told.side, told.is_buyer) {
@@ -334,9 +384,9 @@ pub(super) fn fill(market: MarketId, told: &binance::Fill<'_>) -> Result<Row, Un
     }))
 }
 
-/// A balance of the spot wallet as its stream tells it.
-pub(super) fn balance(change: &binance::BalanceChange<'_>) -> Result<Row, Unfit> {
-    let mut patch = BalancePatch::new(Wallet::Spot.as_str().to_owned(), change.asset.to_string());
+/// A balance of the spot wallet or of the margin wallet as its stream tells it.
+pub(super) fn balance(wallet: Wallet, change: &binance::BalanceChange<'_>) -> Result<Row, Unfit> {
+    let mut patch = BalancePatch::new(wallet.as_str().to_owned(), change.asset.to_string());
     patch.free = Some(decimal(&change.free)?);
     patch.locked = Some(decimal(&change.locked)?);
     Ok(Row::Balance(patch))

@@ -5,18 +5,102 @@ use core::time::Duration;
 use venuekit_types::{Side, UnixNanos};
 use venuekit_venue::{
     Ask, Auth, HttpRequest, MarketId, Method, NewOrder, OrderRef, OrderType, Page, Place, Query, TimeInForce,
-    Wallet,
+    TriggerBy, Wallet,
 };
 use venuekit_wire::binance;
 
-use crate::spec::{PAGE, USDM};
+use crate::spec::{ALGO, ISOLATED, MARGIN, MARGIN_PAGE, PAGE, USDM};
 
 /// The header of a body that is a form.
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 /// Writes one request; nothing when the venue has no such route, or when it cannot be said of what the catalog holds.
 pub(crate) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
-    if place.product == USDM { usdm(place, ask) } else { spot(place, ask) }
+    match place.product {
+        USDM => usdm(place, ask),
+        MARGIN | ISOLATED => margin(place, ask),
+        ALGO => algo(place, ask),
+        _ => spot(place, ask),
+    }
+}
+
+/// Orders of spot's markets on margin, which say which of the wallets they are of, and that they borrow nothing.
+///
+/// **Source**: the venue's SDK of 2026-08-21. These routes count against budgets of their own.
+fn margin(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
+    let is_isolated = place.product == ISOLATED;
+    let word = if is_isolated { "TRUE" } else { "FALSE" };
+    let route = |path| Draft { place, ask, path, query: Query::new(path) }.with("isIsolated", word);
+    match ask {
+        Ask::Instruments | Ask::Time => spot(place, ask),
+        Ask::Balances { wallet: Wallet::Margin } if !is_isolated => spot(place, ask),
+        Ask::Balances { wallet: Wallet::Isolated } if is_isolated => spot(place, ask),
+        // Of isolated wallets, those of one pair at a time.
+        Ask::OpenOrders { market: None } if is_isolated => None,
+        Ask::OpenOrders { market } => {
+            route("/sapi/v1/margin/openOrders").some_market(*market)?.read(Auth::Signed, 1)
+        }
+        Ask::Order { market, order } => {
+            route("/sapi/v1/margin/order").market(*market)?.order(order).read(Auth::Signed, 1)
+        }
+        Ask::OrderHistory { market, page } => {
+            let page =
+                Page { limit: Some(page.limit.unwrap_or(MARGIN_PAGE).min(MARGIN_PAGE)), ..page.clone() };
+            route("/sapi/v1/margin/allOrders").market(*market)?.page(&page, "orderId")?.read(Auth::Signed, 1)
+        }
+        Ask::Fills { market, page } => {
+            route("/sapi/v1/margin/myTrades").market(*market)?.page(page, "fromId")?.read(Auth::Signed, 1)
+        }
+        Ask::OpenToken if !is_isolated => {
+            let path = "/sapi/v1/userListenToken";
+            Draft { place, ask, path, query: Query::new(path) }.change(Method::Post, Auth::Key, 1)
+        }
+        Ask::Place(order) => {
+            let draft = route("/sapi/v1/margin/order").spot_order(order)?;
+            let draft = draft.with("sideEffectType", "NO_SIDE_EFFECT").with("newOrderRespType", "FULL");
+            let request = draft.change(Method::Post, Auth::Signed, 1)?;
+            Some(HttpRequest { orders: 1, ..request })
+        }
+        Ask::Cancel { market, order } => route("/sapi/v1/margin/order").market(*market)?.order(order).change(
+            Method::Delete,
+            Auth::Signed,
+            1,
+        ),
+        Ask::CancelAll { market: Some(market) } => {
+            route("/sapi/v1/margin/openOrders").market(*market)?.change(Method::Delete, Auth::Signed, 1)
+        }
+        _ => None,
+    }
+}
+
+/// Orders of USD-M that wait for a trigger.
+///
+/// **Source**: as of [`usdm`]; the changes of 2025-12.
+fn algo(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
+    let route = |path| Draft { place, ask, path, query: Query::new(path) };
+    match ask {
+        Ask::Instruments | Ask::Time | Ask::OpenToken | Ask::RenewToken { .. } => usdm(place, ask),
+        Ask::OpenOrders { market } => {
+            let weight = if market.is_some() { 1 } else { 40 };
+            route("/fapi/v1/openAlgoOrders").some_market(*market)?.read(Auth::Signed, weight)
+        }
+        Ask::Order { order, .. } => route("/fapi/v1/algoOrder").algo_order(order).read(Auth::Signed, 1),
+        Ask::OrderHistory { market, page } => {
+            route("/fapi/v1/allAlgoOrders").market(*market)?.page(page, "algoId")?.read(Auth::Signed, 5)
+        }
+        Ask::Place(order) => {
+            let request =
+                route("/fapi/v1/algoOrder").algo_terms(order)?.change(Method::Post, Auth::Signed, 0)?;
+            Some(HttpRequest { orders: 1, ..request })
+        }
+        Ask::Cancel { order, .. } => {
+            route("/fapi/v1/algoOrder").algo_order(order).change(Method::Delete, Auth::Signed, 1)
+        }
+        Ask::CancelAll { market: Some(market) } => {
+            route("/fapi/v1/algoOpenOrders").market(*market)?.change(Method::Delete, Auth::Signed, 1)
+        }
+        _ => None,
+    }
 }
 
 /// **Source**: rest-api.md of binance-spot-api-docs as of 2026-07-21; the venue's SDK of 2026-08-21 for what is of the
@@ -202,6 +286,14 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Ids of orders that wait for a trigger are unique over all markets.
+    fn algo_order(self, order: &OrderRef) -> Draft<'a> {
+        match order {
+            OrderRef::Venue(id) => self.with("algoId", id),
+            OrderRef::Client(id) => self.with("clientAlgoId", id),
+        }
+    }
+
     fn candles(self) -> Option<Draft<'a>> {
         let Ask::Candles { market, interval, from, to } = self.ask else { return None };
         let draft = self.market(*market)?.with("interval", interval.as_str());
@@ -300,6 +392,46 @@ impl<'a> Draft<'a> {
             _ => return None,
         };
         Some(self.new_order(order, kind, force)?.with_some("reduceOnly", order.reduce_only.then_some(true)))
+    }
+
+    /// An order of USD-M that waits for a trigger. One at any price is never in the book, so it says not how long it
+    /// stands there.
+    fn algo_terms(self, order: &NewOrder) -> Option<Draft<'a>> {
+        use binance::OrderType as Kind;
+        let kind = match order.order_type {
+            OrderType::StopMarket => Kind::StopMarket,
+            OrderType::StopLimit => Kind::Stop,
+            OrderType::TakeProfitMarket => Kind::TakeProfitMarket,
+            OrderType::TakeProfitLimit => Kind::TakeProfit,
+            OrderType::Limit | OrderType::Market => return None,
+        };
+        let force = match (order.order_type.has_price(), order.post_only, order.time_in_force) {
+            (true, true, _) => Some("GTX"),
+            // Until cancelled, unless told otherwise.
+            (true, false, force) => force.map(TimeInForce::as_str),
+            (false, false, None | Some(TimeInForce::Ioc)) => None,
+            (false, ..) => return None,
+        };
+        let trigger = match order.trigger_by {
+            None => None,
+            Some(TriggerBy::Last) => Some("CONTRACT_PRICE"),
+            Some(TriggerBy::Mark) => Some("MARK_PRICE"),
+            Some(TriggerBy::Index) => return None,
+        };
+        Some(
+            self.with("algoType", "CONDITIONAL")
+                .market(order.market)?
+                .with("side", if order.side == Side::Buy { "BUY" } else { "SELL" })
+                .with("type", kind.as_str())
+                .with_some("timeInForce", force)
+                .with("quantity", order.qty)
+                .with_some("price", order.price)
+                .with_some("triggerPrice", order.stop_price)
+                .with_some("workingType", trigger)
+                .with_some("reduceOnly", order.reduce_only.then_some(true))
+                .with("clientAlgoId", &order.client_order_id)
+                .with("newOrderRespType", "RESULT"),
+        )
     }
 
     fn read(self, auth: Auth, weight: u32) -> Option<HttpRequest> {
