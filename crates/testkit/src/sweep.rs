@@ -86,7 +86,9 @@ pub fn run(subject: &Subject, seed: u64, orders: usize, faults: &[SimFault]) -> 
     let start = Rig::<VenueSim>::epoch();
     let sim_seed = SimSeed { seed, start, rate: 20, history: 16, faults: FaultPlan::default() };
     let specs = subject.venue.specs();
-    let products: Vec<usize> = (0..specs.len()).filter(|at| specs[*at].orders.is_some()).collect();
+    // As the gateway does: what trades another's markets has to be named.
+    let takes = |at: &usize| specs[*at].orders.is_some() && specs[*at].markets_of.is_none();
+    let products: Vec<usize> = (0..specs.len()).filter(takes).collect();
     let config = Config {
         products: products.iter().map(|at| specs[*at].product.clone()).collect(),
         credentials: subject.credentials.map(|make| make(seed)),
@@ -123,7 +125,7 @@ pub fn run(subject: &Subject, seed: u64, orders: usize, faults: &[SimFault]) -> 
                     first_wave = Some(now.since(began));
                 }
                 let (id, product) = (CommandId(next), products[product]);
-                let command = AskCommand { id, product, ask, lane: Some(Lane::Cancel) };
+                let command = AskCommand { id, product, ask, lane: Some(Lane::Cancel), within: None };
                 rig.tell(Input::Command(Command::Ask(Box::new(command))), &mut ends);
             }
             Want::Read { .. } => {}
