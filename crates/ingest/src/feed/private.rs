@@ -97,7 +97,7 @@ impl Feed {
             // Numbers rise with the clock, so that none is used twice.
             self.asked = self.asked.max(now.wall.0.unsigned_abs()).saturating_add(1);
             let id = CommandId(self.asked);
-            let command = AskCommand { id, product, ask, lane: Some(Lane::Poll) };
+            let command = AskCommand { id, product, ask, lane: Some(Lane::Poll), within: None };
             permit.send(Wish::Command(Command::Ask(Box::new(command))));
         }
         self.movements_at = Some(now.mono.plus(MOVEMENTS_EVERY));
