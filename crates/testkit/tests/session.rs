@@ -8,17 +8,13 @@ use std::time::Duration;
 
 use venuekit_book::{Cause, State};
 use venuekit_session::{Config, ConfigError, Emission, Event, Session, Want};
-use venuekit_sign::Credentials;
 use venuekit_sim::Keys;
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
 use venuekit_testkit::scenario::{SimSeed, Subject, unhealed};
-use venuekit_testkit::{Judge, Rig, Watch};
+use venuekit_testkit::{Judge, Rig, Tweaked, Watch};
 use venuekit_types::{Now, Price, Scale};
-use venuekit_venue::{
-    Ask, Broken, BrokenWhy, Channel, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Place, Say, Spec,
-    Stamp, Venue,
-};
+use venuekit_venue::{Ask, Broken, BrokenWhy, Channel, FaultKind, Venue};
 
 const SEED: u64 = 3;
 
@@ -83,85 +79,19 @@ fn wishes_that_do_not_fit_the_venue_are_refused_with_what_would() {
     check(&common::doex(), product, "it has spot, futures");
 }
 
-/// A venue that is wrong about one thing.
-struct Wrong {
-    inner: Arc<dyn Venue>,
-    /// Subscribes to an instrument that does not exist instead of this one.
-    misnames: Option<&'static str>,
-    /// Lists prices this much too coarse, that many times.
-    coarse: AtomicU32,
-    /// Leaves a row out of the open orders, and says so, that many times.
-    short: AtomicU32,
-}
-
-impl Venue for Wrong {
-    fn specs(&self) -> &[Spec] {
-        self.inner.specs()
-    }
-
-    fn decode(&self, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
-        self.inner.decode(place, frame, out);
-    }
-
-    fn say(&self, place: Place<'_>, say: Say<'_>, out: &mut Vec<u8>) -> bool {
-        let said = self.inner.say(place, say, out);
-        if let Some(name) = self.misnames {
-            let text = String::from_utf8_lossy(out).replace(&format!("\"{name}\""), "\"NOPE\"");
-            *out = text.into_bytes();
-        }
-        said
-    }
-
-    fn ask(&self, place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
-        self.inner.ask(place, ask)
-    }
-
-    fn sign(
-        &self,
-        place: Place<'_>,
-        request: &mut HttpRequest,
-        who: &Credentials,
-        stamp: Stamp,
-    ) -> Result<(), Fault> {
-        self.inner.sign(place, request, who, stamp)
-    }
-
-    fn answer(
-        &self,
-        place: Place<'_>,
-        ask: &Ask,
-        reply: &HttpReply<'_>,
-        out: &mut EventBuf,
-    ) -> Result<(), Fault> {
-        self.inner.answer(place, ask, reply, out)?;
-        let left = self.coarse.load(Ordering::Relaxed);
-        if left > 0 && *ask == Ask::Instruments {
-            self.coarse.store(left - 1, Ordering::Relaxed);
-            for instrument in &mut out.instruments {
-                instrument.price_scale = Scale::ZERO;
-                instrument.tick = Price(1);
-            }
-        }
-        let short = self.short.load(Ordering::Relaxed);
-        if short > 0 && matches!(ask, Ask::OpenOrders { .. }) {
-            self.short.store(short - 1, Ordering::Relaxed);
-            let broken = Broken { why: BrokenWhy::UnknownMarket, detail: "NEW".into(), topic: None };
-            out.events.push(venuekit_venue::Event::Broken(broken));
-        }
-        Ok(())
-    }
+/// Whether one of the times that something is to happen is left, and takes it.
+fn take(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
 /// A subscription that the venue answers with a close stops its stream, after few attempts, and no other.
 #[test]
 fn a_close_in_answer_to_a_subscription_stops_that_stream_alone() {
     let subject = common::duedex();
-    let wrong = Wrong {
-        inner: Arc::clone(&subject.venue),
-        misnames: Some("ETHUSDT"),
-        coarse: AtomicU32::new(0),
-        short: AtomicU32::new(0),
-    };
+    // It subscribes to an instrument that does not exist instead of this one.
+    let wrong = Tweaked::new(Arc::clone(&subject.venue), |_| {}).saying(|bytes| {
+        *bytes = String::from_utf8_lossy(bytes).replace("\"ETHUSDT\"", "\"NOPE\"").into_bytes();
+    });
     let mut rig = rig(&subject, Arc::new(wrong), vec![Want::new("*", Channel::Book)]);
     let mut judge = Judge::new();
     rig.run_for(Duration::from_secs(120), &mut judge);
@@ -187,12 +117,16 @@ fn prices_finer_than_the_listed_scale_reload_the_instrument() {
         }
     }
     for subject in [common::doex(), common::duedex()] {
-        let venue = Wrong {
-            inner: Arc::clone(&subject.venue),
-            misnames: None,
-            coarse: AtomicU32::new(2),
-            short: AtomicU32::new(0),
-        };
+        // Its list is too coarse, twice.
+        let coarse = AtomicU32::new(2);
+        let venue = Tweaked::new(Arc::clone(&subject.venue), |_| {}).reading(move |_, ask, out| {
+            if ask == Some(&Ask::Instruments) && take(&coarse) {
+                for instrument in &mut out.instruments {
+                    instrument.price_scale = Scale::ZERO;
+                    instrument.tick = Price(1);
+                }
+            }
+        });
         let mut rig = rig(&subject, Arc::new(venue), vec![Want::new("*", Channel::Book)]);
         let mut causes = Causes(Vec::new());
         rig.run_for(Duration::from_secs(30), &mut causes);
@@ -214,18 +148,26 @@ fn prices_finer_than_the_listed_scale_reload_the_instrument() {
 #[test]
 fn a_state_that_lacks_a_row_is_asked_for_again_and_never_taken_as_whole() {
     let subject = common::doex();
-    let (inner, coarse, short) = (Arc::clone(&subject.venue), AtomicU32::new(0), AtomicU32::new(3));
-    let wrong = Arc::new(Wrong { inner, misnames: None, coarse, short });
+    let short = Arc::new(AtomicU32::new(3));
+    let wrong = Tweaked::new(Arc::clone(&subject.venue), |_| {}).reading({
+        let short = Arc::clone(&short);
+        move |_, ask, out| {
+            if matches!(ask, Some(Ask::OpenOrders { .. })) && take(&short) {
+                let broken = Broken { why: BrokenWhy::UnknownMarket, detail: "NEW".into(), topic: None };
+                out.events.push(venuekit_venue::Event::Broken(broken));
+            }
+        }
+    });
     let start = Rig::<VenueSim>::epoch();
     let sim =
         (subject.sim)(SimSeed { seed: SEED, start, rate: 50, history: 1_024, faults: FaultPlan::default() });
     let want = Want { product: Some("spot".into()), symbol: String::new(), channel: Channel::Orders };
     let credentials = Some(Keys::from_seed(SEED).doex);
     let config = Config { wants: vec![want], seed: SEED, credentials, ..Config::default() };
-    let session = Session::new(Arc::<Wrong>::clone(&wrong), config).expect("valid wishes");
+    let session = Session::new(Arc::new(wrong), config).expect("valid wishes");
     let mut rig = Rig::new(session, sim, start, SEED);
     let live = |rig: &Rig<VenueSim>| rig.session.streams().any(|stream| stream.state == State::Live);
     let up = rig.run_until(Duration::from_secs(60), &mut (), live);
     assert!(up, "SEED={SEED}: it never became live");
-    assert_eq!(wrong.short.load(Ordering::Relaxed), 0, "SEED={SEED}: a short list was taken as whole");
+    assert_eq!(short.load(Ordering::Relaxed), 0, "SEED={SEED}: a short list was taken as whole");
 }

@@ -84,6 +84,20 @@ impl Spec {
         self.paging.iter().find(|paging| paging.ask == ask)
     }
 
+    /// Whether a second book can be had beside a live one, to hold the one against the other: from a fetched snapshot
+    /// that shares the stream's numbers, or from the stream asked once more without leaving it.
+    pub fn has_second_book(&self) -> bool {
+        let Some(book) = self.books.first() else { return false };
+        match book.snapshot {
+            // A book that is cut to a depth forgets what may come back into it.
+            SnapshotSource::Rest => book.trim.is_none() && !book.rest_depths.is_empty(),
+            SnapshotSource::Stream | SnapshotSource::Either | SnapshotSource::EachFrame => {
+                let is_numbered = !matches!(book.linkage, Linkage::Unnumbered | Linkage::Replace);
+                is_numbered && self.subscribe.repeats && book.resync != Resync::Await
+            }
+        }
+    }
+
     /// Whether the product offers a channel at all.
     pub fn offers(&self, channel: Channel) -> bool {
         self.socket_for(channel).is_some()

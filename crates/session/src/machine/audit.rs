@@ -7,7 +7,6 @@
 
 use venuekit_book::{Book, Cause, Gap, Outcome, State, Update, View};
 use venuekit_types::{Level, Now, Price};
-use venuekit_venue::spec::Resync;
 use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Lane};
 
 use super::{Session, fresh_book};
@@ -98,18 +97,11 @@ impl Session {
         }
     }
 
-    /// Whether a second book can be had: from a snapshot by request, or from the stream itself without leaving it.
+    /// Whether a second book can be had, and nothing is under way that would disturb it.
     fn is_auditable(&self, s: &Stream) -> bool {
-        let repeats = || self.spec(s.info.product).subscribe.repeats && s.rule.resync != Resync::Await;
-        let can = match s.rule.start {
-            // A book that is cut to a depth forgets what may come back into it.
-            Start::Fetch => s.rule.rules.depth.is_none() && !s.rule.rest_depths.is_empty(),
-            Start::Snapshot => s.rule.is_numbered() && repeats(),
-            Start::Backfill | Start::State | Start::FirstData => false,
-        };
         let is_calm = s.shadow.is_none() && s.probe.is_none() && s.stopped.is_none();
         let feed = s.primary.as_ref().filter(|feed| feed.is_live() && feed.sub == Sub::On);
-        can && s.is_book() && is_calm && feed.is_some()
+        s.is_book() && self.spec(s.info.product).has_second_book() && is_calm && feed.is_some()
     }
 
     fn begin_audit(&mut self, now: Now, product: usize, id: StreamId) {
