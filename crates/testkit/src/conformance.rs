@@ -2,7 +2,8 @@
 //! macro over a [`Subject`].
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use venuekit_book::{Cause, Checksum, Linkage, State};
 use venuekit_session::tape::{Kind, Row};
@@ -15,7 +16,8 @@ use venuekit_sim::venue::VenueSim;
 use venuekit_types::{Instrument, Mono, Now};
 use venuekit_venue::spec::{Login, Proof, Resync, RowIds, SnapshotSource};
 use venuekit_venue::{
-    Ask, AskKind, Broken, Catalog, Channel, EventBuf, MarketId, Pass, Place, Say, Token, Topic, Venue,
+    Ask, AskKind, Body, BookBody, Broken, BrokenWhy, Catalog, Channel, Data, DataKind, Event as Decoded,
+    EventBuf, MarketId, Pass, Place, Row as Told, Say, Token, Topic, Venue,
 };
 
 use crate::oracle::Judge;
@@ -43,6 +45,7 @@ macro_rules! conformance {
             a_tape_of_frames_alone_is_followed_by_what_they_name
             a_seed_gives_one_trace
             a_snapshot_that_outlives_its_connection_revives_nothing
+            a_first_state_that_breaks_in_its_own_rows_is_healed_and_not_told_as_live
         );
     };
     (@each $subject:expr; $($name:ident)+) => {
@@ -496,4 +499,91 @@ pub fn a_snapshot_that_outlives_its_connection_revives_nothing(subject: &Subject
     assert!(!revived, "SEED={SEED}: a book went live without a connection");
     settle(&mut rig, &mut judge);
     assert_clean(&judge);
+}
+
+/// The first states of each stream that are spoilt: by their own rows, then by what does not read at all.
+const SPOILT: u32 = 2;
+
+/// First states on their way to a session: how many of a stream were spoilt, and whether one has come whole.
+type FirstStates = Arc<Mutex<BTreeMap<(usize, Topic), (u32, bool)>>>;
+
+/// A first state whose own rows break it (a checksum that is wrong at once, a row that lacks what a new one needs, a
+/// number off the scale) leaves its stream as dead as it was: it is asked for again, and live is told on a whole one.
+pub fn a_first_state_that_breaks_in_its_own_rows_is_healed_and_not_told_as_live(subject: &Subject) {
+    struct Early<'a>(Judge, &'a FirstStates, Vec<String>);
+    impl Watch<VenueSim> for Early<'_> {
+        fn event(&mut self, now: Now, emission: Emission<'_>, sim: &VenueSim) {
+            self.0.event(now, emission, sim);
+            if let Event::State { stream, to: State::Live, .. } = emission.event
+                && let Some(info) = self.0.streams().find(|info| info.stream == *stream)
+            {
+                let key = (info.product, Topic { channel: info.channel, market: info.market });
+                if self.1.lock().expect("one thread").get(&key).is_some_and(|(_, whole)| !whole) {
+                    self.2.push(format!("{} {} was told as live", info.venue_symbol, info.channel));
+                }
+            }
+        }
+        fn round(&mut self, now: Now, session: &Session, sim: &VenueSim) {
+            self.0.round(now, session, sim);
+        }
+    }
+    let states = FirstStates::default();
+    let spoiler = Tweaked::new(Arc::clone(&subject.venue), |_| {}).reading({
+        let states = Arc::clone(&states);
+        move |place, _, out| {
+            let mut states = states.lock().expect("one thread");
+            for at in 0..out.events.len() {
+                let topic = match &out.events[at] {
+                    Decoded::Data(Data { topic, kind: DataKind::Snapshot, .. }) => *topic,
+                    _ => continue,
+                };
+                let (spoilt, whole) = states.entry((place.product, topic)).or_default();
+                *whole = *spoilt == SPOILT;
+                if !*whole {
+                    *spoilt += 1;
+                    spoil(out, at, *spoilt == SPOILT);
+                }
+            }
+        }
+    });
+    let mut rig = rig_of(subject, Arc::new(spoiler), subject.credentials.map(|make| make(SEED)));
+    let mut early = Early(Judge::new(), &states, Vec::new());
+    let healed = rig.run_until(Duration::from_secs(180), &mut early, |rig| unhealed(rig).is_empty());
+    assert!(healed, "SEED={SEED}: never healed: {:?}", unhealed(&rig));
+    rig.run_for(Duration::from_secs(5), &mut early);
+    assert_eq!(early.2, Vec::<String>::new(), "SEED={SEED}");
+    assert_clean(&early.0);
+    let states = states.lock().expect("one thread");
+    assert!(states.len() > 1 && states.values().all(|state| *state == (SPOILT, true)), "{states:?}");
+}
+
+/// Makes an event that holds a whole state one that breaks: by its checksum or its rows where they can do so, else, or
+/// with `wholly`, by a number that does not read.
+fn spoil(out: &mut EventBuf, at: usize, wholly: bool) {
+    let Decoded::Data(data) = &mut out.events[at] else { return };
+    let topic = Some(data.topic);
+    let mut broken = false;
+    match &mut data.body {
+        _ if wholly => {}
+        Body::Book(BookBody { checksum: Some(checksum), .. }) => {
+            *checksum ^= 1;
+            broken = true;
+        }
+        Body::Rows(range) => {
+            for row in &mut out.rows[range.clone()] {
+                match row {
+                    Told::Balance(patch) => patch.free = None,
+                    Told::Position(patch) => patch.qty = None,
+                    Told::Order(patch) => patch.status = None,
+                    _ => continue,
+                }
+                broken = true;
+            }
+        }
+        Body::Book(_) => {}
+    }
+    if !broken {
+        let detail = "a number off its scale".to_owned();
+        out.events[at] = Decoded::Broken(Broken { why: BrokenWhy::Number, detail, topic });
+    }
 }
