@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 fn prove_books(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, log: bool, repeat: &str) -> bool {
     let mut clean = true;
     let (mut compared, mut forgotten, mut gaps, mut healed, mut frames) = (0, 0, 0, 0, 0);
-    let (mut trades, mut runs) = (0, 0);
+    let (mut trades, mut account_rows, mut runs) = (0, 0, 0);
     let mut faults: BTreeMap<&'static str, u64> = BTreeMap::new();
     for seed in seeds {
         let outcome = scenario::run(subject, seed, log);
@@ -112,6 +112,7 @@ fn prove_books(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, log: 
         gaps += outcome.judge.gaps;
         healed += outcome.judge.healed;
         trades += outcome.judge.trade_count;
+        account_rows += outcome.judge.account_rows;
         frames += outcome.frames;
         for (kind, count) in &outcome.faults {
             *faults.entry(kind).or_default() += count;
@@ -126,7 +127,7 @@ fn prove_books(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, log: 
     }
     println!(
         "{name}: {runs} seeds, {frames} frames, {compared} books compared, {forgotten} not comparable, \
-         {trades} trades, {gaps} gaps, {healed} healed, faults {faults:?}"
+         {trades} trades, {account_rows} rows of accounts, {gaps} gaps, {healed} healed, faults {faults:?}"
     );
     clean
 }

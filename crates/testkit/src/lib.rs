@@ -7,6 +7,7 @@
 //!
 //! It refuses: sockets, sleeps, threads and wall clocks.
 
+mod account;
 pub mod conformance;
 mod oracle;
 pub mod orders;

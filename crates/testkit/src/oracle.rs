@@ -2,6 +2,7 @@
 //!
 //! A live book must be the true book at its number, level for level, after every message. The changes that were told
 //! must rebuild the same book, so that what is stored is as good as what is held. Each trade is told once, as it was.
+//! At rest, what was told of the account is what the simulator's books of it say.
 
 use core::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +11,11 @@ use sha2::{Digest, Sha256};
 use venuekit_book::{Checksum, Linkage, State};
 use venuekit_session::{BookChange, Emission, Event, Session, StreamId, StreamInfo, TradeEvent};
 use venuekit_sim::venue::VenueSim;
-use venuekit_types::{BookSide, Level, Now, Scale, Scaled, Side};
+use venuekit_types::{BookSide, Level, Mono, Now, Scale, Scaled, Side};
 use venuekit_venue::Channel;
 use venuekit_venue::spec::BookSpec;
 
+use crate::account::Told;
 use crate::rig::Watch;
 
 /// A book rebuilt from what was told, by a data structure of its own.
@@ -49,6 +51,7 @@ pub struct Judge {
     dirty: BTreeSet<StreamId>,
     trades: BTreeMap<StreamId, BTreeSet<String>>,
     open_gaps: BTreeSet<(StreamId, u64, u64)>,
+    account: Told,
     /// Differences found, in words; the run fails when there is any.
     pub divergences: Vec<String>,
     /// Books compared with the truth.
@@ -63,6 +66,8 @@ pub struct Judge {
     pub trade_count: u64,
     /// Streams given up.
     pub stopped: u64,
+    /// Rows of the account compared with the simulator's own books.
+    pub account_rows: u64,
     /// Every event in words, when kept.
     pub log: Option<Vec<String>>,
 }
@@ -80,6 +85,18 @@ impl Judge {
         if self.divergences.len() < DESCRIBED {
             self.divergences.push(text);
         }
+    }
+
+    /// Whether the whole account was told since, and every private stream is live: whatever it says now is how it stands.
+    pub fn knows_account_since(&self, session: &Session, since: Mono) -> bool {
+        self.account.is_whole_since(session, since)
+    }
+
+    /// Compares what was told of the account with the simulator's own books, which must be at rest.
+    pub fn compare_account(&mut self, session: &Session, sim: &VenueSim) {
+        let (found, compared) = self.account.differences(session, sim);
+        self.account_rows += compared;
+        found.into_iter().for_each(|text| self.complain(format!("account: {text}")));
     }
 
     /// Gaps that are not healed.
@@ -242,6 +259,7 @@ impl Watch<VenueSim> for Judge {
         if let Some(log) = &mut self.log {
             log.push(format!("{} {:?}", now.mono.0, emission.event));
         }
+        self.account.hear(now, emission.event);
         match emission.event {
             Event::Stream(info) => {
                 self.streams.insert(info.stream, info.clone());

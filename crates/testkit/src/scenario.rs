@@ -106,7 +106,10 @@ pub fn run(subject: &Subject, seed: u64, log: bool) -> Outcome {
     rig.run_for(Duration::from_secs(2), &mut judge);
     // What was found out only now, since the question had to wait for its budget, has as long.
     rig.run_until(HEAL_WITHIN, &mut judge, |rig| unhealed(rig).is_empty());
-    let unhealed = unhealed(&rig);
+    let mut unhealed = unhealed(&rig);
+    if unhealed.is_empty() && subject.credentials.is_some() && !rest(&mut rig, &mut judge) {
+        unhealed.push("the account was never told as a whole".to_owned());
+    }
     let faults = rig.front.fault_log().counts().clone();
     // Logins refused twice in a row stop the private streams, as they should: that is no failure to heal.
     let refused =
@@ -118,6 +121,25 @@ pub fn run(subject: &Subject, seed: u64, log: bool) -> Outcome {
         frames: rig.session.report().frames,
         judge,
     }
+}
+
+/// Lets the markets stand still until the whole account was told again, then compares it with the simulator's books;
+/// false when it never was.
+fn rest(rig: &mut Rig<VenueSim>, judge: &mut Judge) -> bool {
+    let now = rig.now();
+    rig.front.set_rate(now, 0);
+    // What was under way arrives, and nothing that counts moves any more.
+    rig.run_for(Duration::from_secs(5), judge);
+    let since = rig.now().mono;
+    let end = since.plus(HEAL_WITHIN);
+    while !judge.knows_account_since(&rig.session, since) {
+        if rig.now().mono >= end {
+            return false;
+        }
+        rig.run_for(Duration::from_secs(1), judge);
+    }
+    judge.compare_account(&rig.session, &rig.front);
+    true
 }
 
 /// Every channel of every symbol; private ones where there is a key.

@@ -10,6 +10,7 @@ fn check(name: &str, subject: &Subject) {
 
 fn check_some(name: &str, subject: &Subject, usual: u64) {
     let seeds: u64 = std::env::var("VENUEKIT_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let mut account_rows = 0;
     for seed in 0..seeds {
         let outcome = scenario::run(subject, seed, false);
         assert!(
@@ -20,7 +21,10 @@ fn check_some(name: &str, subject: &Subject, usual: u64) {
             outcome.unhealed,
         );
         assert!(outcome.judge.compared > 0, "SEED={seed}: no book was compared");
+        account_rows += outcome.judge.account_rows;
     }
+    // Cash, positions, orders and fills: some of each in every run but those whose login was refused.
+    assert!(account_rows > 10 * seeds, "{name}: only {account_rows} rows of the account were compared");
 }
 
 #[test]
