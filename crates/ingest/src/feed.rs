@@ -90,6 +90,7 @@ pub(crate) struct Feed {
     fence: Option<u64>,
     /// Rows were given up before there was a lease.
     overfull: bool,
+    is_listed: bool,
     fault: Option<Arc<str>>,
     credentials_fault: Option<Arc<str>>,
     /// Streams that wait for room.
@@ -173,6 +174,7 @@ impl Feed {
             connections: 0,
             fence: None,
             overfull: false,
+            is_listed: false,
             fault: None,
             credentials_fault: None,
             shed: 0,
@@ -531,6 +533,8 @@ impl Host for Feed {
                 }
             }
         }
+        // A session whose part holds no market has nothing more to say than that.
+        self.urgent |= session.is_listed() != std::mem::replace(&mut self.is_listed, session.is_listed());
         if self.urgent || now.mono >= self.publish_at {
             if !(self.unannounced.is_empty() && self.unknown.is_empty()) {
                 self.announce(now, session);

@@ -50,6 +50,13 @@ impl Held {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = HeldState { leases, until };
     }
 
+    /// Says that a lease was taken: before any row of its shard may leave.
+    pub(super) fn add(&self, lease: &Lease) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.leases.retain(|held| held.shard != lease.shard);
+        state.leases.push(lease.clone());
+    }
+
     /// Says that a lease was given away.
     pub(super) fn forget(&self, lease: &Lease) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).leases.retain(|held| held != lease);

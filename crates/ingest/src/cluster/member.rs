@@ -266,6 +266,7 @@ impl Loop {
         match step {
             Step::Take => {
                 let Some(lease) = self.leases.take(&shard)? else { return Ok(()) };
+                self.hold(at, &lease);
                 let left = self.left(&shard)?;
                 self.summary.taken += 1;
                 tracing::info!(%shard, fence = lease.fence, "taken");
@@ -276,16 +277,15 @@ impl Loop {
                     }
                     None => self.begin(at, Some(lease.fence), left),
                 }
-                self.slots[at].phase = Phase::Held(lease);
             }
             Step::Retake(old) => match self.leases.take(&shard)? {
                 // Nobody had it in between: what was taken under the old one is whole.
                 Some(lease) if lease.fence == old.fence + 1 => {
                     tracing::warn!(%shard, fence = lease.fence, "the lease had run out, and is taken again");
+                    self.hold(at, &lease);
                     if let Some((_, gate, _)) = &self.desks[at].running {
                         gate.open(lease.fence, None);
                     }
-                    self.slots[at].phase = Phase::Held(lease);
                 }
                 other => {
                     self.summary.lost += 1;
@@ -302,11 +302,11 @@ impl Loop {
                 let left = Resume { cursors: Vec::new(), ..self.left(&shard)? };
                 self.summary.adopted += 1;
                 tracing::info!(%shard, fence = lease.fence, "taken over");
+                self.hold(at, &lease);
                 if let Some((running, gate, _)) = &self.desks[at].running {
                     gate.open(lease.fence, Some(left));
                     self.wake(running);
                 }
-                self.slots[at].phase = Phase::Held(lease);
             }
             Step::End { heir } => {
                 let lease = match std::mem::replace(&mut self.slots[at].phase, Phase::Idle) {
@@ -318,6 +318,12 @@ impl Loop {
             Step::Forget => self.slots[at].phase = Phase::Ending(None),
         }
         Ok(())
+    }
+
+    /// Notes that a shard is ours to write.
+    fn hold(&mut self, at: usize, lease: &Lease) {
+        self.works.held.add(lease);
+        self.slots[at].phase = Phase::Held(lease.clone());
     }
 
     /// What others left of a shard at the server.
