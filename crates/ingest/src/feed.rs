@@ -201,8 +201,11 @@ impl Feed {
                 self.items.push(Item { stream: None, row });
             }
         }
-        let chunk = self.chunk(now);
-        self.parts.queue.force(chunk);
+        // An empty chunk wakes nobody, and whoever waits for what was put would wait for it.
+        if !self.items.is_empty() {
+            let chunk = self.chunk(now);
+            self.parts.queue.force(chunk);
+        }
         self.connections = 0;
         self.publish(now, session);
     }
