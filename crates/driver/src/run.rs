@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 use venuekit_session::{Command, Emission, Input, Output, Persist, PersistId, Session};
+use venuekit_sign::Credentials;
 use venuekit_types::{Mono, Now};
 use venuekit_venue::HttpReply;
 
@@ -40,6 +41,11 @@ pub trait Host: Send {
     /// Something is to be made durable: the value when that is done at once, else nothing, and the value later
     /// through [`Handle::persisted`].
     fn persist(&mut self, id: PersistId, what: Persist) -> Option<u64>;
+
+    /// The session speaks for its account with another key from now on.
+    fn credentials(&mut self, credentials: &Credentials) {
+        let _ = credentials;
+    }
 
     /// A round is over: everything that was waiting has been handled. The session can be looked at.
     fn round(&mut self, now: Now, session: &Session) {
@@ -72,6 +78,7 @@ type Query = Box<dyn FnOnce(&Session, Now) + Send>;
 enum Call {
     Persisted { id: PersistId, value: u64 },
     Command(Command),
+    Credentials(Credentials),
     Query(Query),
 }
 
@@ -101,6 +108,13 @@ impl Handle {
     /// **Errors**: [`Stopped`].
     pub async fn command(&self, command: Command) -> Result<(), Stopped> {
         self.call(Call::Command(command)).await
+    }
+
+    /// Has the session speak for its account with another key. What it had of the old one is wiped.
+    ///
+    /// **Errors**: [`Stopped`].
+    pub async fn credentials(&self, credentials: Credentials) -> Result<(), Stopped> {
+        self.call(Call::Credentials(credentials)).await
     }
 
     /// Asks the session to stop; [`Runner::run`] returns once its connections have said goodbye.
@@ -286,6 +300,10 @@ impl<H: Host> Runner<H> {
             Some(Call::Command(command)) => {
                 self.stopping |= command == Command::Stop;
                 self.feed(now, Input::Command(command));
+            }
+            Some(Call::Credentials(credentials)) => {
+                self.host.credentials(&credentials);
+                self.feed(now, Input::Credentials { credentials: &credentials });
             }
             Some(Call::Query(look)) => look(&self.session, now),
             // Nobody is left who could stop it.

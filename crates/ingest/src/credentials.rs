@@ -83,10 +83,8 @@ pub fn credentials(
     lookup: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<Credentials>, CredentialsError> {
     let venue = venue.to_ascii_uppercase();
-    let part = |long: &str, short: &str| {
-        find(&[format!("VENUEKIT_{venue}_API_{long}"), format!("{venue}_{short}")], lookup)
-    };
-    match (part("KEY", "KEY")?, part("SECRET", "SECRET")?) {
+    let part = |part: &str| find(&names(&venue, part), lookup);
+    match (part("KEY")?, part("SECRET")?) {
         (None, None) => Ok(None),
         (Some((_, key)), Some((_, secret))) => {
             Ok(Some(Credentials::new(String::from_utf8_lossy(key.expose()).into_owned(), secret)))
@@ -98,6 +96,27 @@ pub fn credentials(
             Err(CredentialsError::Half { given, missing: format!("VENUEKIT_{venue}_API_KEY") })
         }
     }
+}
+
+/// The files that keys of these venues stand in, whether or not they are there; `lookup` reads one variable.
+pub fn key_files<'a>(
+    venues: impl IntoIterator<Item = &'a str>,
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Vec<PathBuf> {
+    let loaded = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let mut files = Vec::new();
+    for venue in venues.into_iter().map(str::to_ascii_uppercase) {
+        for name in ["KEY", "SECRET"].into_iter().flat_map(|part| names(&venue, part)) {
+            files.extend(lookup(&format!("{name}_FILE")).map(PathBuf::from));
+            files.extend(loaded.as_ref().map(|folder| folder.join(name)));
+        }
+    }
+    files
+}
+
+/// The variables that a part of a key may stand in.
+fn names(venue: &str, part: &str) -> [String; 2] {
+    [format!("VENUEKIT_{venue}_API_{part}"), format!("{venue}_{part}")]
 }
 
 /// The one value that is set under any of the names, and which.

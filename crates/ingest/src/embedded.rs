@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use metrics::Gauge;
 use venuekit_driver::Clock;
-use venuekit_store::{Batch, Market, Receipt, Resume, Sink, SinkError, Sqlite};
+use venuekit_store::{Batch, Limit, Market, Receipt, Resume, Sink, SinkError, Sqlite};
 
 use crate::relay::RelayBoard;
 
@@ -25,8 +25,6 @@ pub(crate) struct Embedded {
 
 /// What makes it a spool.
 pub(crate) struct Spool {
-    /// The most that rows may take up.
-    pub(crate) bytes_max: u64,
     /// Rung when there is something to hand on.
     pub(crate) bell: SyncSender<()>,
     pub(crate) board: Arc<RelayBoard>,
@@ -51,7 +49,7 @@ impl Embedded {
         let Some(spool) = &self.spool else { return };
         // One that hands on already hears of this batch too; one that is gone has said why.
         let _ = spool.bell.try_send(());
-        let trimmed = self.sqlite.trim(spool.bytes_max, self.clock.now().wall);
+        let trimmed = self.sqlite.trim(spool.board.bytes_max(), self.clock.now().wall);
         match trimmed.and_then(|trimmed| Ok((trimmed, self.sqlite.bytes()?))) {
             Ok((trimmed, bytes)) => {
                 // A gauge takes a span's seconds as they are, and no other number of 64 bits.
@@ -72,6 +70,10 @@ impl Sink for Embedded {
 
     fn reserve_epochs(&mut self, market: &Market, count: NonZeroU32) -> Result<u64, SinkError> {
         self.sqlite.reserve_epochs(market, count)
+    }
+
+    fn keep_limits(&mut self, limits: &[Limit]) -> Result<(), SinkError> {
+        self.sqlite.keep_limits(limits)
     }
 
     fn resume(&mut self) -> Result<Resume, SinkError> {

@@ -29,6 +29,7 @@ use venuekit_venue::{Channel, FaultKind, MarketId};
 
 use crate::board::{Tally, VenueBoard};
 use crate::ledgers::Ledgers;
+use crate::limits;
 use crate::metrics::{VenueMetrics, channel_index};
 use crate::queue::{Chunk, Item, Queue, Reservation};
 use crate::rows;
@@ -273,14 +274,47 @@ impl Feed {
         let open_gaps = std::mem::take(&mut self.parts.resume.open_gaps).into_iter();
         let (mut ours, others): (Vec<Gap>, _) = open_gaps.partition(|gap| is_ours(&gap.market, &gap.channel));
         self.parts.resume.open_gaps = others;
-        let cursors = &self.parts.resume.cursors;
-        if let Some(cursor) = cursors.iter().find(|cursor| is_ours(&cursor.market, &cursor.channel)) {
-            let gap = rows::not_running_gap(cursor, since);
+        let cursors = &mut self.parts.resume.cursors;
+        if let Some(at) = cursors.iter().position(|cursor| is_ours(&cursor.market, &cursor.channel)) {
+            // Once: a stream that is left and comes back was not followed for another reason.
+            let gap = rows::not_running_gap(&cursors.swap_remove(at), since);
             self.put(id, Row::Gap(Box::new(gap.clone())));
             ours.push(gap);
         }
         self.tally.gaps_opened += u64::try_from(ours.len()).unwrap_or(u64::MAX);
         ours
+    }
+
+    /// A stream is not followed any more: what it lacks from here on is a gap that ends when it comes back, in this run
+    /// or in a later one.
+    fn on_left(&mut self, now: Now, id: StreamId) {
+        self.urgent = true;
+        self.unannounced.retain(|waiting| *waiting != id);
+        let Some(stream) = self.streams.get_mut(id.0 as usize) else { return };
+        let mut open: Vec<Gap> = std::mem::take(&mut stream.earlier);
+        open.extend(stream.open.take());
+        let mut fresh = Vec::new();
+        match std::mem::replace(&mut stream.keep, Keep::Whole) {
+            Keep::Whole => {}
+            Keep::Healing(gap) => open.push(*gap),
+            Keep::Shed(gap) => {
+                self.shed -= 1;
+                fresh.push(*gap);
+            }
+        }
+        // They are counted anew when the stream comes back.
+        let counted = open.len() + fresh.len();
+        self.tally.gaps_healed += u64::try_from(counted).unwrap_or(u64::MAX);
+        if let Some(market) = stream.market.clone() {
+            if stream.channel == Channel::Book {
+                self.parts.metrics.book(market.symbol.as_str(), State::Empty);
+            }
+            fresh.push(rows::left_gap(&market, stream.label.clone(), now.wall));
+        }
+        for gap in &fresh {
+            self.put(id, Row::Gap(Box::new(gap.clone())));
+        }
+        self.parts.resume.open_gaps.extend(open.into_iter().chain(fresh));
     }
 
     fn on_book(&mut self, emission: Emission<'_>, change: &venuekit_session::BookChange) {
@@ -488,6 +522,7 @@ impl Host for Feed {
             Event::State { stream, to, .. } => self.on_state(now, *stream, *to),
             Event::GapOpened(opened) => self.on_gap_opened(now, opened),
             Event::GapHealed(healed) => self.on_gap_healed(now, healed),
+            Event::Left { stream } => self.on_left(now, *stream),
             Event::Stopped { stream, fault } => self.on_stopped(*stream, fault),
             Event::Connected { .. } => {
                 self.connections += 1;
@@ -503,8 +538,19 @@ impl Host for Feed {
     }
 
     fn persist(&mut self, id: PersistId, what: Persist) -> Option<u64> {
-        // No orders are placed from here: without a word from a store none leaves.
-        let Persist::Epochs { stream, count } = what else { return None };
+        let (stream, count) = match what {
+            Persist::Epochs { stream, count } => (stream, count),
+            Persist::Ban(ban) => {
+                self.parts.queue.keep([limits::of_ban(ban)]);
+                return None;
+            }
+            Persist::Used(used) => {
+                self.parts.queue.keep(used.into_iter().map(limits::of_used));
+                return None;
+            }
+            // No orders are placed from here: without a word from a store none leaves.
+            Persist::Intent { .. } | Persist::Settled { .. } => return None,
+        };
         let market = self.stream(stream).and_then(|stream| stream.market.clone())?;
         let count = NonZeroU32::new(count)?;
         let wishes = self.parts.wishes.clone();
@@ -516,6 +562,12 @@ impl Host for Feed {
             Some(tenure) => (tenure.reserve)(reservation),
         }
         None
+    }
+
+    fn credentials(&mut self, credentials: &Credentials) {
+        self.parts.credentials = Some(credentials.clone());
+        self.credentials_fault = None;
+        self.urgent = true;
     }
 
     fn round(&mut self, now: Now, session: &Session) {

@@ -34,6 +34,7 @@ mod fanout;
 mod feed;
 mod health;
 mod ledgers;
+mod limits;
 mod metrics;
 mod queue;
 mod relay;
@@ -53,9 +54,9 @@ pub use config::{
     Private, SimSettings, SinkConfig, SinkKind, VenueConfig,
 };
 pub use console::{Console, Screen};
-pub use credentials::{Accounts, CredentialsError, accounts, credentials};
+pub use credentials::{Accounts, CredentialsError, accounts, credentials, key_files};
 pub use error::{Exit, IngestError};
 pub use summary::{ClusterSummary, Ended, Summary};
 #[cfg(feature = "postgres")]
 pub use venuekit_store::postgres::{Dsn, DsnError};
-pub use worker::{OnStart, RunOptions, Started, run};
+pub use worker::{OnStart, Reload, RunOptions, Started, run};

@@ -3,13 +3,14 @@
 //! Owns the bound. When it is reached, a chunk comes back whole and whoever brought it decides what to shed; what is
 //! itself bounded elsewhere (gap rows, reservations) passes by force. It refuses to drop anything by itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use venuekit_session::StreamId;
-use venuekit_store::{Market, Row};
+use venuekit_store::{Limit, Market, Row};
 use venuekit_types::Mono;
 
 /// A row, and the stream it comes from.
@@ -47,6 +48,7 @@ pub(crate) struct Reservation {
 pub(crate) struct Work {
     pub(crate) reservations: Vec<Reservation>,
     pub(crate) chunks: Vec<Chunk>,
+    pub(crate) limits: Vec<Limit>,
     /// Nothing will follow once the queue is empty.
     pub(crate) closed: bool,
 }
@@ -55,13 +57,15 @@ pub(crate) struct Work {
 pub(crate) struct Queue {
     state: Mutex<State>,
     ready: Condvar,
-    rows_max: usize,
+    rows_max: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
     reservations: Vec<Reservation>,
     chunks: VecDeque<Chunk>,
+    /// By origin and name: the latest of each.
+    limits: BTreeMap<(String, String), Limit>,
     weight: usize,
     /// Chunks that were ever put in.
     put: u64,
@@ -85,7 +89,16 @@ fn weight(chunk: &Chunk) -> usize {
 
 impl Queue {
     pub(crate) fn new(rows_max: usize) -> Queue {
-        Queue { state: Mutex::default(), ready: Condvar::new(), rows_max }
+        Queue { state: Mutex::default(), ready: Condvar::new(), rows_max: AtomicUsize::new(rows_max) }
+    }
+
+    /// Changes the bound; what is over it is taken all the same.
+    pub(crate) fn hold(&self, rows_max: usize) {
+        self.rows_max.store(rows_max, Ordering::Relaxed);
+    }
+
+    fn rows_max(&self) -> usize {
+        self.rows_max.load(Ordering::Relaxed)
     }
 
     /// Brings a chunk.
@@ -95,7 +108,7 @@ impl Queue {
         let weight = weight(&chunk);
         let mut state = self.lock();
         // A chunk that is larger than the whole queue passes when it is alone: it could never pass otherwise.
-        if state.abandoned || (state.weight + weight > self.rows_max && state.weight > 0) {
+        if state.abandoned || (state.weight + weight > self.rows_max() && state.weight > 0) {
             return Err(chunk);
         }
         self.put(&mut state, chunk, weight);
@@ -123,7 +136,7 @@ impl Queue {
     /// Whether there is room for streams that were shed to begin again: half of the queue.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.lock();
-        !state.abandoned && state.weight <= self.rows_max / 2
+        !state.abandoned && state.weight <= self.rows_max() / 2
     }
 
     /// Rows that wait.
@@ -171,7 +184,7 @@ impl Queue {
     /// Reservations do not wait for company: a session stands still until it has its first epochs.
     pub(crate) fn take(&self, rows_max: usize, company: Duration) -> Work {
         let mut state = self.lock();
-        while state.weight == 0 && state.reservations.is_empty() && !state.closed {
+        while state.weight == 0 && state.reservations.is_empty() && state.limits.is_empty() && !state.closed {
             state.wake_at = Some(1);
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -183,7 +196,11 @@ impl Queue {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.wake_at = None;
-        let mut work = Work { reservations: std::mem::take(&mut state.reservations), ..Work::default() };
+        let mut work = Work {
+            reservations: std::mem::take(&mut state.reservations),
+            limits: std::mem::take(&mut state.limits).into_values().collect(),
+            ..Work::default()
+        };
         let mut rows = 0;
         while rows < rows_max
             && let Some(chunk) = state.chunks.pop_front()
@@ -194,6 +211,15 @@ impl Queue {
         }
         work.closed = state.closed && state.chunks.is_empty();
         work
+    }
+
+    /// Has what a venue lets through kept.
+    pub(crate) fn keep(&self, limits: impl IntoIterator<Item = Limit>) {
+        let mut state = self.lock();
+        for limit in limits {
+            state.limits.insert((limit.origin.clone(), limit.name.clone()), limit);
+        }
+        self.wake(&mut state, true);
     }
 
     fn put(&self, state: &mut State, chunk: Chunk, weight: usize) {

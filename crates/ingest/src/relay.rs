@@ -9,7 +9,7 @@
 #[cfg(feature = "postgres")]
 mod connect;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,7 +50,10 @@ impl Known {
             spool.raise_epochs(market, *last)?;
         }
         let resume = spool.resume()?;
-        Ok(if resume.cursors.is_empty() { self.resume.clone() } else { resume })
+        Ok(match resume.cursors.as_slice() {
+            [] => Resume { limits: resume.limits, ..self.resume.clone() },
+            _ => resume,
+        })
     }
 }
 
@@ -60,6 +63,8 @@ pub(crate) struct RelayBoard {
     state: Mutex<RelayState>,
     /// Nobody waits for the rest any more.
     hurry: AtomicBool,
+    /// The most that rows in the spool may take up.
+    bytes_max: AtomicU64,
 }
 
 /// What it last said of itself.
@@ -89,6 +94,16 @@ impl RelayBoard {
     /// Says that what still waits may wait for the next run.
     pub(crate) fn hurry(&self) {
         self.hurry.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on the rows in the spool may take up so much.
+    pub(crate) fn hold(&self, bytes_max: u64) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// The most that they may take up.
+    pub(crate) fn bytes_max(&self) -> u64 {
+        self.bytes_max.load(Ordering::Relaxed)
     }
 
     /// The spool held its size; so many rows went lost for it.

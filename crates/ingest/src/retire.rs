@@ -1,4 +1,4 @@
-//! Old rows go while the run goes on: a thread that takes a few away, and rests.
+//! Old rows go while the run goes on: a thread for each place that takes a few away, and rests.
 //!
 //! Owns the pace. It refuses to matter: when it fails, rows stay, which is logged and tried again.
 
@@ -7,8 +7,10 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use venuekit_driver::Clock;
-use venuekit_store::{OpenError, Retainer, Retention};
+use venuekit_store::{OpenError, Removal, Retainer, Retention, SinkError};
+use venuekit_types::UnixNanos;
 
+use crate::metrics::SQLITE;
 use crate::sink::reason;
 
 /// Rows of one step, about.
@@ -19,40 +21,70 @@ const BETWEEN: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Takes old rows away until it is dropped.
+#[derive(Default)]
 pub(crate) struct Retiring {
-    /// Never used: it is what the thread waits on.
-    _stop: Sender<()>,
+    /// Never used: each is what a thread waits on.
+    _stops: Vec<Sender<()>>,
 }
 
+/// Takes a step; what went, or nothing when there is nothing to do.
+type Step = Box<dyn FnMut(UnixNanos) -> Result<Vec<Removal>, SinkError> + Send>;
+
 impl Retiring {
-    /// Begins, where any rule says so.
+    /// Begins in a database of this process, where any rule says so.
     ///
     /// **Errors**: [`OpenError`].
-    pub(crate) fn begin(
-        path: &Path,
+    pub(crate) fn begin(path: &Path, retention: &Retention, clock: Clock) -> Result<Retiring, OpenError> {
+        let mut retiring = Retiring::default();
+        if !retention.is_empty() {
+            let mut retainer = Retainer::open(path, retention.clone())?;
+            retiring.keep_at(SQLITE, Box::new(move |now| retainer.step(now, ROWS_MAX)), clock);
+        }
+        Ok(retiring)
+    }
+
+    /// Begins on a server too, where any rule says so. One that cannot be reached is asked again later.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn at_server(
+        &mut self,
+        dsn: &venuekit_store::postgres::Dsn,
         retention: &Retention,
         clock: Clock,
-    ) -> Result<Option<Retiring>, OpenError> {
+    ) {
+        use venuekit_store::postgres::ServerRetainer;
         if retention.is_empty() {
-            return Ok(None);
+            return;
         }
-        let mut retainer = Retainer::open(path, retention.clone())?;
+        let (dsn, retention) = (dsn.clone(), retention.clone());
+        let mut retainer: Option<ServerRetainer> = None;
+        let step = move |now| {
+            let open = match retainer.take() {
+                Some(open) => open,
+                None => ServerRetainer::connect(&dsn, retention.clone())
+                    .map_err(|error| SinkError::Unreachable(Box::new(error)))?,
+            };
+            retainer.insert(open).step(now, ROWS_MAX)
+        };
+        self.keep_at(crate::relay::SERVER, Box::new(step), clock);
+    }
+
+    fn keep_at(&mut self, sink: &'static str, mut step: Step, clock: Clock) {
         let (stop, stopped) = channel::<()>();
         let thread = move || {
             let mut has_failed = false;
             loop {
-                let wait = match retainer.step(clock.now().wall, ROWS_MAX) {
+                let wait = match step(clock.now().wall) {
                     Ok(removed) => {
                         has_failed = false;
                         for removal in &removed {
                             let (table, venue, rows) = (removal.table, &removal.venue, removal.rows);
-                            tracing::debug!(%table, venue, rows, "old rows were taken away");
+                            tracing::debug!(sink, %table, venue, rows, "old rows were taken away");
                         }
                         if removed.is_empty() { LOOK_EVERY } else { BETWEEN }
                     }
                     Err(error) => {
                         if !std::mem::replace(&mut has_failed, true) {
-                            tracing::error!("old rows stay: {}", reason(&error));
+                            tracing::error!(sink, "old rows stay: {}", reason(&error));
                         }
                         LOOK_EVERY
                     }
@@ -64,8 +96,8 @@ impl Retiring {
         };
         // Without it rows only stay longer than they have to.
         if std::thread::Builder::new().name("retire".to_owned()).spawn(thread).is_err() {
-            tracing::error!("old rows stay: no thread can be started");
+            tracing::error!(sink, "old rows stay: no thread can be started");
         }
-        Ok(Some(Retiring { _stop: stop }))
+        self._stops.push(stop);
     }
 }

@@ -209,6 +209,20 @@ pub(crate) fn not_running_gap(cursor: &store::Cursor, now: UnixNanos) -> store::
     }
 }
 
+/// The time in which a stream is not followed, since the config was changed.
+pub(crate) fn left_gap(market: &Market, channel: Cow<'static, str>, at: UnixNanos) -> store::Gap {
+    store::Gap {
+        market: market.clone(),
+        channel,
+        epoch: None,
+        from_seq: None,
+        to_seq: None,
+        cause: Cow::Borrowed("not_followed"),
+        detected_at: at,
+        healed_at: None,
+    }
+}
+
 /// The last number before the one that came instead, where it came too far ahead.
 fn last_missing(lost: &Lost, from: u64) -> Option<u64> {
     let got = lost.got.filter(|_| lost.cause == Cause::Sequence)?;

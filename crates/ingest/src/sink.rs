@@ -105,6 +105,9 @@ impl<S: Sink> Writer<S> {
     pub(crate) fn run(mut self) -> Drained {
         loop {
             let work = self.queue.take(self.rows_max, self.company);
+            if !work.limits.is_empty() && self.insist(|sink, _| sink.keep_limits(&work.limits)).is_none() {
+                return self.abandon(&work.chunks);
+            }
             for reservation in work.reservations {
                 let (market, count) = (&reservation.market, reservation.count);
                 match self.insist(|sink, _| sink.reserve_epochs(market, count)) {
@@ -194,6 +197,14 @@ impl<S: Sink> Writer<S> {
         let (at, of_venue) = (stream.0 as usize, &mut self.cursors[venue].streams);
         if of_venue.len() <= at {
             of_venue.resize_with(at + 1, || None);
+        }
+        if of_venue[at].is_none() {
+            // One that was left and came back goes on where it stood.
+            let channel = channel_of(row);
+            let same = |place: &&Place| place.cursor.market == *market && place.cursor.channel == channel;
+            if let Some(place) = of_venue.iter().flatten().filter(same).next_back() {
+                of_venue[at] = Some(Place { cursor: place.cursor.clone(), moved: false });
+            }
         }
         let resumed = &self.resumed;
         let place = of_venue[at].get_or_insert_with(|| {

@@ -4,6 +4,7 @@
 
 pub(crate) mod crew;
 mod prepare;
+mod reload;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,6 +23,7 @@ use venuekit_store::postgres::{Dsn, DsnError};
 use venuekit_store::{OpenMode, Outbox, Resume, Sink, Sqlite, World};
 
 use self::crew::{Crew, Part, Prepared, Running};
+use self::reload::Present;
 use crate::board::Board;
 #[cfg(feature = "postgres")]
 use crate::cluster::{self, Joining, Member, Outcome, Works};
@@ -74,7 +76,11 @@ pub struct RunOptions {
     pub report: Option<PathBuf>,
     /// Called once, when everything has begun.
     pub on_start: Option<OnStart>,
+    /// What is to be changed while it runs.
+    pub reload: Option<mpsc::Receiver<Reload>>,
 }
+
+pub use self::reload::Reload;
 
 /// What is told of a run that has begun.
 pub type OnStart = Box<dyn FnOnce(&Started) + Send>;
@@ -151,6 +157,13 @@ pub async fn run(
         joining,
     };
     let mut parts = Parts::start(base, &options.accounts, (sink, server), resume).await?;
+    parts.reloads = options.reload;
+    parts.present.accounts = options.accounts;
+    #[cfg(feature = "postgres")]
+    {
+        parts.present.server = options.server;
+    }
+    parts.retiring = parts.retire(&config)?;
     let health = parts.health_at;
     let path = config.sink.path.display();
     console.note(&format!("{world}, into {path}; health on http://{health}/readyz?verbose"));
@@ -199,7 +212,10 @@ struct Parts {
     relayed: Option<oneshot::Receiver<()>>,
     /// Resolves when the way to the bus has ended, where there is one.
     fanned: Option<oneshot::Receiver<()>>,
-    _retiring: Option<Retiring>,
+    retiring: Retiring,
+    /// What is in force.
+    present: Present,
+    reloads: Option<mpsc::Receiver<Reload>>,
     health: JoinHandle<()>,
     health_at: SocketAddr,
     simulator: Option<Simulator>,
@@ -280,7 +296,6 @@ impl Parts {
         if joining.is_some() {
             prepared.clear();
         }
-        let retiring = Retiring::begin(&config.sink.path, &config.retention, clock)?;
         let mut relayed = None;
         let mut spool = None;
         #[cfg(feature = "postgres")]
@@ -307,7 +322,8 @@ impl Parts {
                 };
                 member = Some((joining, works));
             }
-            spool = Some(Spool { bytes_max: config.sink.spool_bytes, bell, board, bytes: metrics.spool() });
+            board.hold(config.sink.spool_bytes);
+            spool = Some(Spool { bell, board, bytes: metrics.spool() });
             relayed = Some(relay.ended);
         }
         let mut fanned = None;
@@ -351,7 +367,9 @@ impl Parts {
             written,
             relayed,
             fanned,
-            _retiring: retiring,
+            retiring: Retiring::default(),
+            present: Present::of(config),
+            reloads: None,
             health,
             health_at,
             simulator,
@@ -389,6 +407,7 @@ impl Parts {
                     }
                     None => return Err(died("every session")),
                 },
+                Some(reload) = next(&mut self.reloads) => self.reload(reload).await,
                 _ = &mut self.written => return Err(died("the sink")),
                 error = member_ended(&mut self.member) => return Err(error),
                 _ = ended(&mut self.relayed) => return Err(died("the way to the server")),
@@ -559,6 +578,14 @@ async fn member_ended(member: &mut Option<Member>) -> IngestError {
         Some(member) => member.ended().await,
         #[cfg(not(feature = "postgres"))]
         Some(never) => match *never {},
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the next change; for ever where none can come.
+async fn next(reloads: &mut Option<mpsc::Receiver<Reload>>) -> Option<Reload> {
+    match reloads {
+        Some(reloads) => reloads.recv().await,
         None => std::future::pending().await,
     }
 }

@@ -236,6 +236,6 @@ async fn a_server_that_cannot_be_used_ends_the_run_at_once() {
     running.end(Ended::Asked).await;
     refused(Some(server.dsn()), Exit::Config, &["simulator run", "name another database"]).await;
     server.sql("TRUNCATE world");
-    server.sql("UPDATE schema_version SET version = 99");
+    server.sql("INSERT INTO schema_version VALUES (99)");
     refused(Some(server.dsn()), Exit::Config, &["version 99", "use a newer venuekit"]).await;
 }

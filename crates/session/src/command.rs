@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use venuekit_types::UnixNanos;
 use venuekit_venue::{Ask, Fault, Lane, OrderPatch};
 
+use crate::config::Want;
 use crate::io::{StreamId, id};
 
 id! {
@@ -25,6 +26,9 @@ pub enum Command {
     /// Draw on the budgets that the venue keeps of an address as one of so many sessions behind it, this one among
     /// them.
     Share(NonZeroU32),
+    /// Follow these and nothing else from now on. What cannot be followed is told as a fault and left out:
+    /// [`crate::Session::refuses`] says so beforehand.
+    Follow(Vec<Want>),
     /// Close every connection and ask for nothing more.
     Stop,
 }
@@ -123,6 +127,9 @@ pub struct Ban {
     pub origin: String,
     /// Unix nanoseconds by the local clock.
     pub until: i64,
+    /// Cancels may leave all the same: the venue limits, and has not banned.
+    #[serde(default)]
+    pub is_limit: bool,
 }
 
 impl Ban {
@@ -130,6 +137,21 @@ impl Ban {
     pub const fn until(&self) -> UnixNanos {
         UnixNanos(self.until)
     }
+}
+
+/// What was drawn from a budget of an origin, when nothing of it had come back yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// The REST origin.
+    pub origin: String,
+    /// The budget's name.
+    pub budget: String,
+    /// Whether it is the account's, and not the address's.
+    pub of_account: bool,
+    /// How much.
+    pub amount: u32,
+    /// Unix nanoseconds by the local clock.
+    pub at: i64,
 }
 
 /// A durable step.
@@ -158,4 +180,7 @@ pub enum Persist {
     },
     /// Keep a ban, so that a restart does not break it. Nothing waits for this.
     Ban(Ban),
+    /// Keep what is used of the venue's budgets, so that a restart does not begin anew. It replaces what was kept of
+    /// the same budgets, and comes at most once a second. Nothing waits for this.
+    Used(Vec<Used>),
 }

@@ -8,7 +8,7 @@ use venuekit_sign::Credentials;
 use venuekit_types::{Instrument, Symbol};
 use venuekit_venue::{Channel, Spec};
 
-use crate::command::{Ban, Intent};
+use crate::command::{Ban, Intent, Used};
 
 /// What one session follows: some products of one venue.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub intents: Vec<Intent>,
     /// Bans of an earlier run.
     pub bans: Vec<Ban>,
+    /// What an earlier run had used of the venue's budgets.
+    pub used: Vec<Used>,
     /// The seed of every random choice: jitter, mostly.
     pub seed: u64,
     /// Bounds.

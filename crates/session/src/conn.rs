@@ -142,4 +142,6 @@ pub(crate) struct Line {
     pub(crate) isolate: bool,
     pub(crate) stopped: Option<Fault>,
     pub(crate) key: Key,
+    /// Its connection is to be replaced, and the replacement is not opened yet.
+    pub(crate) wants_another: bool,
 }

@@ -235,6 +235,11 @@ pub enum Event {
         /// Why.
         fault: Fault,
     },
+    /// A stream is not followed any more, as the operator wanted: its id is not used again.
+    Left {
+        /// Which.
+        stream: StreamId,
+    },
     /// A connection opened.
     Connected {
         /// Which.

@@ -1,5 +1,6 @@
 //! The two verbs of a session: what goes in, what comes out.
 
+use venuekit_sign::Credentials;
 use venuekit_types::Mono;
 use venuekit_venue::{HttpReply, HttpRequest};
 
@@ -105,6 +106,11 @@ pub enum Input<'a> {
     },
     /// The operator wants something.
     Command(Command),
+    /// The account is spoken for with another key from now on. What the session had of the old one is wiped.
+    Credentials {
+        /// The new key; whoever lends it wipes its own copy.
+        credentials: &'a Credentials,
+    },
     /// A deadline passed.
     Tick,
 }
@@ -183,6 +189,10 @@ pub enum CloseReason {
     SocketCounter,
     /// The token it was opened with is gone.
     KeyExpired,
+    /// The key it was to log in with was changed.
+    KeyChanged,
+    /// Nobody follows what it carries any more.
+    Unwanted,
     /// The operator said so.
     Stopped,
 }
@@ -199,6 +209,8 @@ impl CloseReason {
             CloseReason::Rotated => "rotated",
             CloseReason::SocketCounter => "socket_counter",
             CloseReason::KeyExpired => "key_expired",
+            CloseReason::KeyChanged => "key_changed",
+            CloseReason::Unwanted => "unwanted",
             CloseReason::Stopped => "stopped",
         }
     }
@@ -249,6 +261,8 @@ pub enum Timer {
     Leave(CommandId),
     /// What became of an order is asked again.
     Lookup(CommandId),
+    /// What is used of the budgets is kept.
+    Used,
     /// The venue's time is measured again.
     Clock,
     /// A token must be kept alive.

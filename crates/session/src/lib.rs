@@ -32,7 +32,7 @@ mod timers;
 mod trades;
 
 pub use clock::ClockReading;
-pub use command::{AskCommand, Ban, Command, CommandId, Done, Intent, Persist, Resolution};
+pub use command::{AskCommand, Ban, Command, CommandId, Done, Intent, Persist, Resolution, Used};
 pub use config::{Config, ConfigError, HostOverride, Limits, Listed, Only, Origins, Want};
 pub use event::{BookChange, Emission, Event, GapHealed, GapOpened, StreamInfo, TradeEvent};
 pub use io::{CloseReason, ConnId, Input, LineId, Output, PersistId, RequestId, StreamId, Timer};

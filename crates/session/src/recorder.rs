@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use venuekit_types::Now;
-use venuekit_venue::Auth;
+use venuekit_venue::{Auth, Channel, Interval};
 
 use crate::command::Command;
+use crate::config::Want;
 use crate::io::{ConnId, Input, Output};
 use crate::tape::{Kind, Redactor, Row};
 
@@ -27,6 +29,36 @@ pub struct About {
     pub config: String,
     /// What was asked for: product (or nothing), symbol, channel.
     pub wants: Vec<(Option<String>, String, String)>,
+}
+
+/// A wish as a row spells it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Wish {
+    product: Option<String>,
+    symbol: String,
+    channel: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interval: Option<String>,
+}
+
+impl Wish {
+    fn of(want: &Want) -> Wish {
+        let interval = match want.channel {
+            Channel::Candles(interval) => Some(interval.as_str().to_owned()),
+            _ => None,
+        };
+        let channel = want.channel.as_str().to_owned();
+        Wish { product: want.product.clone(), symbol: want.symbol.clone(), channel, interval }
+    }
+
+    /// The wish; nothing for a channel that this version does not know.
+    pub(crate) fn into_want(self) -> Option<Want> {
+        let mut channel = Channel::from_word(&self.channel)?;
+        if let (Channel::Candles(interval), Some(word)) = (&mut channel, &self.interval) {
+            *interval = Interval::from_word(word)?;
+        }
+        Some(Want { product: self.product, symbol: self.symbol, channel })
+    }
 }
 
 /// Makes rows of one session's inputs and outputs.
@@ -120,6 +152,12 @@ impl Recorder {
             Input::Command(Command::Share(sessions)) => {
                 command(now, String::new(), &json!({"input": "share", "value": sessions.get()}))
             }
+            Input::Command(Command::Follow(wants)) => {
+                let wants: Vec<Wish> = wants.iter().map(Wish::of).collect();
+                command(now, String::new(), &json!({"input": "follow", "wants": wants}))
+            }
+            // That it was changed, and nothing of it.
+            Input::Credentials { .. } => command(now, String::new(), &json!({"input": "credentials"})),
             Input::Command(Command::Stop) => command(now, String::new(), &json!({"input": "stop"})),
             Input::Tick => command(now, String::new(), &json!({"input": "tick"})),
         }

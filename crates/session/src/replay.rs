@@ -16,6 +16,7 @@ use crate::Session;
 use crate::command::{Command, Persist};
 use crate::event::Emission;
 use crate::io::{ConnId, Input, Output, PersistId, RequestId, StreamId};
+use crate::recorder::Wish;
 use crate::tape::{Kind, Row};
 
 /// Answers kept for requests that come later than on the tape.
@@ -52,6 +53,8 @@ struct Told {
     stream: u32,
     #[serde(default)]
     why: String,
+    #[serde(default)]
+    wants: Vec<Wish>,
 }
 
 /// What a `header` row says that concerns a replay.
@@ -318,6 +321,15 @@ impl Replay {
                 let sessions = u32::try_from(command.value).ok().and_then(NonZeroU32::new);
                 let Some(sessions) = sessions else { return };
                 Input::Command(Command::Share(sessions))
+            }
+            ("follow", _) => {
+                let wants = command.wants.into_iter().filter_map(Wish::into_want).collect();
+                Input::Command(Command::Follow(wants))
+            }
+            ("credentials", _) => {
+                // Any key does: what it signs goes nowhere.
+                let Some(credentials) = self.session.credentials().cloned() else { return };
+                return self.input(now, Input::Credentials { credentials: &credentials }, told);
             }
             // A stop ends the recording; the replay keeps what was known.
             _ => return,

@@ -201,6 +201,8 @@ pub(crate) struct EpochPool {
     next: u64,
     end: u64,
     pub(crate) asked: bool,
+    /// A snapshot found none.
+    pub(crate) missed: bool,
 }
 
 impl EpochPool {
@@ -264,6 +266,8 @@ pub(crate) struct Stream {
     /// Rows told, for venues without numbers.
     pub(crate) row_counter: u64,
     pub(crate) stopped: Option<Fault>,
+    /// Nobody follows it any more.
+    pub(crate) left: bool,
     /// Closes in answer to its subscription.
     pub(crate) strikes: u8,
     pub(crate) last_data: Mono,
@@ -316,6 +320,7 @@ impl Stream {
             told_seq: 0,
             row_counter: 0,
             stopped: None,
+            left: false,
             strikes: 0,
             last_data: Mono(0),
             last_data_wall: UnixNanos(0),

@@ -6,6 +6,7 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 /// Bytes that are wiped on drop and print as `Secret(..)`.
@@ -107,6 +108,16 @@ impl Credentials {
         Credentials { key: key.into(), secret: secret.into(), passphrase: None }
     }
 
+    /// Whether they are the same key with the same secrets, in a time that does not depend on what differs.
+    pub fn is(&self, other: &Credentials) -> bool {
+        let bytes = |secret: &Option<Secret>| secret.clone().unwrap_or(Secret::from("")).0;
+        let (ours, theirs) = (bytes(&self.passphrase), bytes(&other.passphrase));
+        let same = self.key.as_bytes().ct_eq(other.key.as_bytes())
+            & self.secret.0.ct_eq(&other.secret.0)
+            & ours.ct_eq(&theirs);
+        same.into()
+    }
+
     /// The name under which logs and messages mention this key: `key_id=AbCd…`, or `key_id=…` for a key so
     /// short that four characters would give much of it away.
     pub fn key_id(&self) -> String {
@@ -135,6 +146,16 @@ mod tests {
         assert_eq!(decode(""), Err(SecretError::Empty));
         for text in ["AAEC/w", "AAEC_w==", "AAEC/w==\n", "not base64", "A"] {
             assert_eq!(decode(text), Err(SecretError::NotBase64 { chars: text.len() }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_itself_and_no_other() {
+        let key = Credentials::new("k", "s");
+        assert!(key.is(&key.clone()));
+        let with_phrase = Credentials { passphrase: Some("p".into()), ..key.clone() };
+        for other in [Credentials::new("k", "S"), Credentials::new("K", "s"), with_phrase] {
+            assert!(!key.is(&other) && !other.is(&key) && other.is(&other), "{other:?}");
         }
     }
 

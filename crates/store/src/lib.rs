@@ -58,7 +58,7 @@ pub use nats::{Nats, NatsError, NatsSettings};
 pub use private::{Desk, Fill, Movement, OrderState, Owner};
 pub use rows::{Batch, BookChange, Candle, Cursor, Gap, InstrumentSeen, Market, Row, Table, Ticker, Trade};
 pub use shard::{Shard, assign};
-pub use sink::{Counts, Receipt, Refused, Resume, Sink, SinkError, Why};
+pub use sink::{Counts, Limit, Receipt, Refused, Resume, Sink, SinkError, Why};
 pub use sqlite::{
     Damage, Fanout, MarketCounts, OpenError, OpenMode, Outbox, Reader, RelayError, Relayed, Removal,
     Retainer, Retention, Sqlite, StoredChange, StoredTrade, Told, Trimmed, Verdict,

@@ -4,6 +4,8 @@
 
 use std::num::NonZeroU32;
 
+use venuekit_types::UnixNanos;
+
 use crate::{Batch, Cursor, Gap, Market, Shard, Table};
 
 /// A durable place for rows, with one owner.
@@ -27,6 +29,15 @@ pub trait Sink: Send {
     /// **Errors**: [`SinkError`].
     fn reserve_epochs(&mut self, market: &Market, count: NonZeroU32) -> Result<u64, SinkError>;
 
+    /// Keeps what a venue lets through, so that a restart does not begin anew; each replaces what stood under its name.
+    /// Where there is no room for it nothing is kept, and a restart knows nothing.
+    ///
+    /// **Errors**: [`SinkError`].
+    fn keep_limits(&mut self, limits: &[Limit]) -> Result<(), SinkError> {
+        let _ = limits;
+        Ok(())
+    }
+
     /// Tells where the streams stood when the sink was last written, for a start or a restart.
     ///
     /// **Errors**: [`SinkError`].
@@ -40,6 +51,21 @@ pub struct Resume {
     pub cursors: Vec<Cursor>,
     /// Gaps that nobody has healed, oldest first; whoever brings the stream back writes them again with `healed_at`.
     pub open_gaps: Vec<Gap>,
+    /// What venues let through, as it was kept.
+    pub limits: Vec<Limit>,
+}
+
+/// How far an origin may be spoken to: a ban, or what was drawn from a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The REST origin.
+    pub origin: String,
+    /// What of it: a word of whoever keeps it.
+    pub name: String,
+    /// How much; zero where it is about time alone.
+    pub amount: u32,
+    /// When it ends, or when it was so.
+    pub at: UnixNanos,
 }
 
 /// What became of rows.

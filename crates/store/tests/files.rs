@@ -124,7 +124,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
     drop(open(&path).expect("creates"));
     Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("sets");
     let error = open(&path).expect_err("refused").to_string();
-    assert!(error.contains("version 99") && error.contains("up to 4"), "{error}");
+    assert!(error.contains("version 99") && error.contains("up to 5"), "{error}");
     let error = Reader::open(&path).expect_err("refused").to_string();
     assert!(error.contains("version 99"), "{error}");
 }

@@ -258,7 +258,7 @@ fn refuses_other_worlds_and_newer_schemas(server: &Server) {
     assert!(error.contains("simulator run 1") && error.contains("doex=api.doex.example"), "{error}");
     server.sql("INSERT INTO schema_version VALUES (99)");
     let error = Postgres::connect(&server.dsn(), &sim("1")).expect_err("newer").to_string();
-    assert!(error.contains("version 99") && error.contains("up to 3"), "{error}");
+    assert!(error.contains("version 99") && error.contains("up to 4"), "{error}");
     server.sql("DELETE FROM schema_version WHERE version = 99");
     drop(connect(server));
     server.sql("DROP SCHEMA venuekit CASCADE; CREATE SCHEMA venuekit; CREATE TABLE venuekit.trade (x int)");

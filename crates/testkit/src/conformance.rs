@@ -13,6 +13,7 @@ use venuekit_session::{
 use venuekit_sign::Credentials;
 use venuekit_sim::faults::{Command, Fault, FaultPlan, Target};
 use venuekit_sim::venue::VenueSim;
+use venuekit_sim::{ApiKey, Permissions};
 use venuekit_types::{Instrument, Mono, Now};
 use venuekit_venue::spec::{Login, Proof, Resync, RowIds, SnapshotSource};
 use venuekit_venue::{
@@ -35,6 +36,8 @@ macro_rules! conformance {
             a_lost_message_is_noticed_at_the_next_and_healed
             a_closed_connection_is_opened_again_and_everything_subscribed
             a_refused_login_stops_and_public_streams_go_on
+            a_changed_key_costs_no_message
+            a_key_that_is_changed_for_a_wrong_one_stops_the_account_alone
             a_message_is_one_transaction
             broken_input_is_an_event
             a_stalled_stream_is_found_out_while_its_socket_answers
@@ -233,6 +236,107 @@ pub fn a_refused_login_stops_and_public_streams_go_on(subject: &Subject) {
     let gaps_of_public = judge.gaps;
     assert_eq!(gaps_of_public, 0, "a bad key disturbed a public stream");
     assert_clean(&judge);
+}
+
+/// What happens to connections and streams after a change of key.
+#[derive(Default)]
+struct Change {
+    judge: Judge,
+    /// Why connections ended.
+    ended: Vec<&'static str>,
+    gaps: Vec<StreamId>,
+    /// Books that began anew.
+    snapshots: u32,
+    refused: Vec<String>,
+}
+
+impl Watch<VenueSim> for Change {
+    fn event(&mut self, now: Now, emission: Emission<'_>, sim: &VenueSim) {
+        match emission.event {
+            Event::Disconnected { reason, .. } => {
+                self.ended.push(reason.map_or("closed by the venue", CloseReason::as_str))
+            }
+            Event::GapOpened(gap) => self.gaps.push(gap.stream),
+            Event::Book(change) if change.is_snapshot => self.snapshots += 1,
+            Event::Fault { route, fault, .. } => self.refused.push(format!("{route}: {fault}")),
+            _ => {}
+        }
+        self.judge.event(now, emission, sim);
+    }
+
+    fn round(&mut self, now: Now, session: &Session, sim: &VenueSim) {
+        self.judge.round(now, session, sim);
+    }
+}
+
+/// A run in which everything is live, and another key of the account it follows.
+fn rig_with_two_keys(subject: &Subject) -> Option<(Rig<VenueSim>, Change, Credentials, Credentials)> {
+    let make = subject.credentials?;
+    let (old, new) = (make(SEED), make(SEED + 1));
+    assert_ne!(old.key, new.key, "two keys have two names");
+    let (mut rig, mut change) = (rig(subject), Change::default());
+    rig.front.add_key(ApiKey::new(new.clone(), Permissions::TRADE));
+    settle(&mut rig, &mut change.judge);
+    Some((rig, change, old, new))
+}
+
+fn private_live(rig: &Rig<VenueSim>) -> bool {
+    rig.session.streams().filter(|s| s.info.channel.is_private()).all(|s| s.state == State::Live)
+}
+
+/// C2: the key is changed while everything runs. Nobody misses a message, public or private; soon the old key opens
+/// nothing any more and may be taken away.
+pub fn a_changed_key_costs_no_message(subject: &Subject) {
+    let Some((mut rig, mut change, old, new)) = rig_with_two_keys(subject) else { return };
+    rig.tell(Input::Credentials { credentials: &new }, &mut change);
+    rig.run_for(Duration::from_secs(5), &mut change);
+    assert!(!change.ended.is_empty(), "SEED={SEED}: no connection was replaced");
+    assert!(private_live(&rig), "SEED={SEED}: {:?}", unhealed(&rig));
+    let now = rig.now();
+    assert!(rig.front.revoke_key(now, &old.key), "the old key was known");
+    // Long enough for every state to be compared by REST, and every token to be used.
+    rig.run_for(Duration::from_secs(200), &mut change);
+    assert!(unhealed(&rig).is_empty(), "SEED={SEED}: {:?}", unhealed(&rig));
+    assert!(change.ended.iter().all(|why| *why == "rotated"), "SEED={SEED}: {:?}", change.ended);
+    assert_eq!((&change.gaps, change.snapshots), (&Vec::new(), 0), "SEED={SEED}: something began anew");
+    let is_refused = |text: &String| text.contains("credentials");
+    assert!(!change.refused.iter().any(is_refused), "SEED={SEED}: {:?}", change.refused);
+    assert_clean(&change.judge);
+    change.judge.assert_no_trade_missing(&rig.front);
+}
+
+/// C2: a key that does not open the account is tried, named, and not tried again; the right one heals it all.
+pub fn a_key_that_is_changed_for_a_wrong_one_stops_the_account_alone(subject: &Subject) {
+    let Some((mut rig, mut change, old, new)) = rig_with_two_keys(subject) else { return };
+    let wrong = Credentials { secret: old.secret.clone(), ..new.clone() };
+    let asked = |rig: &Rig<VenueSim>| rig.requests().len();
+    rig.tell(Input::Credentials { credentials: &wrong }, &mut change);
+    rig.run_for(Duration::from_secs(60), &mut change);
+    for status in rig.session.streams() {
+        let (info, private) = (status.info, status.info.channel.is_private());
+        assert_eq!(status.stopped.is_some(), private, "{} {}", info.venue_symbol, info.channel);
+        assert_eq!(status.state == State::Live, !private, "{} {}", info.venue_symbol, info.channel);
+    }
+    let signed = |rig: &Rig<VenueSim>| {
+        let kinds = [AskKind::OpenToken, AskKind::Balances, AskKind::OpenOrders, AskKind::Positions];
+        rig.requests().iter().filter(|sent| kinds.contains(&sent.kind)).count()
+    };
+    let (connects, reads) = (rig.connects().len(), signed(&rig));
+    rig.run_for(Duration::from_secs(120), &mut change);
+    assert_eq!((rig.connects().len(), signed(&rig)), (connects, reads), "SEED={SEED}: it goes on trying");
+    assert!(
+        asked(&rig) > 0 && change.gaps.is_empty() && change.snapshots == 0,
+        "SEED={SEED}: a public stream moved"
+    );
+    assert!(change.refused.iter().any(|text| text.contains("credentials")), "{:?}", change.refused);
+    rig.tell(Input::Credentials { credentials: &new }, &mut change);
+    assert!(
+        rig.run_until(Duration::from_secs(5), &mut change, private_live),
+        "SEED={SEED}: {:?}",
+        unhealed(&rig)
+    );
+    assert!(unhealed(&rig).is_empty(), "SEED={SEED}: {:?}", unhealed(&rig));
+    assert_clean(&change.judge);
 }
 
 /// B5: nobody sees a book between the levels of one message: every state seen is that of a whole message.

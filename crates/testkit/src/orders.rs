@@ -306,7 +306,7 @@ impl Run<'_> {
             match step {
                 Persist::Intent { id, intent } => drop(left.insert(id.0, (**intent).clone())),
                 Persist::Settled { id, .. } => drop(left.remove(&id.0)),
-                Persist::Ban(_) | Persist::Epochs { .. } => {}
+                Persist::Ban(_) | Persist::Used(_) | Persist::Epochs { .. } => {}
             }
         }
         let now = self.rig.now();

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use sha2::{Digest, Sha256};
 use venuekit_session::tape::Row;
 use venuekit_session::{
-    About, ConnId, Emission, Input, Output, Persist, PersistId, Recorder, RequestId, Session, StreamId,
+    About, ConnId, Emission, Input, Output, Persist, PersistId, Recorder, RequestId, Session, StreamId, Used,
 };
 use venuekit_sim::{Front, FrontInput, FrontOutput, Request, Response};
 use venuekit_types::{Mono, Now, UnixNanos};
@@ -157,6 +157,7 @@ pub struct Rig<F: Front> {
     statuses: BTreeMap<u16, u64>,
     epochs: BTreeMap<StreamId, u64>,
     journal: Vec<Persist>,
+    used: Vec<Used>,
     trace: Sha256,
     connects: Vec<Mono>,
     paths: Vec<String>,
@@ -191,6 +192,7 @@ impl<F: Front> Rig<F> {
             statuses: BTreeMap::new(),
             epochs: BTreeMap::new(),
             journal: Vec::new(),
+            used: Vec::new(),
             trace: Sha256::new(),
             connects: Vec::new(),
             paths: Vec::new(),
@@ -260,6 +262,11 @@ impl<F: Front> Rig<F> {
     /// What the session wanted kept, besides epochs, in order: durable from the moment it was said.
     pub fn journal(&self) -> &[Persist] {
         &self.journal
+    }
+
+    /// What the session last said it had used of the venue's budgets.
+    pub fn used(&self) -> &[Used] {
+        &self.used
     }
 
     /// When the session tried to connect.
@@ -395,6 +402,10 @@ impl<F: Front> Rig<F> {
                     let value = *next;
                     *next += u64::from(count);
                     Said::Persist(id, value)
+                }
+                Output::Persist { what: Persist::Used(used), .. } => {
+                    self.used = used;
+                    continue;
                 }
                 Output::Persist { id, what } => {
                     let waits = matches!(what, Persist::Intent { .. });

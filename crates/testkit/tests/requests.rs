@@ -3,15 +3,18 @@
 mod common;
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use venuekit_session::{
-    AskCommand, Ban, Command, CommandId, Config, Done, Emission, Event, Input, Persist, Session, Want,
+    AskCommand, Ban, Command, CommandId, Config, Done, Emission, Event, Input, Persist, Session, Used, Want,
 };
 use venuekit_sim::{FaultPlan, Front as _, FrontInput, Request, VenueSim};
 use venuekit_testkit::scenario::SimSeed;
-use venuekit_testkit::{Rig, Watch, requests};
+use venuekit_testkit::{Rig, Tweaked, Watch, requests};
 use venuekit_types::{Fixed, Now, Side};
-use venuekit_venue::{Ask, AskKind, Channel, FaultKind, MarketId, NewOrder, OrderRef, OrderType, Wallet};
+use venuekit_venue::{
+    Ask, AskKind, Channel, FaultKind, MarketId, NewOrder, OrderRef, OrderType, Venue, Wallet,
+};
 
 #[test]
 fn a_flood_of_polls_delays_no_cancel_and_breaks_no_budget() {
@@ -87,21 +90,26 @@ impl Watch<VenueSim> for Ends {
 }
 
 /// A session that follows nothing and may ask, over a fresh or the same simulator.
-fn session(bans: Vec<Ban>) -> Session {
+fn session(bans: Vec<Ban>, used: Vec<Used>) -> Session {
+    session_of(common::doex().venue, bans, used)
+}
+
+fn session_of(venue: Arc<dyn Venue>, bans: Vec<Ban>, used: Vec<Used>) -> Session {
     let config = Config {
         products: vec!["spot".to_owned()],
         credentials: common::doex().credentials.map(|make| make(5)),
         seed: 5,
         bans,
+        used,
         ..Config::default()
     };
-    Session::new(common::doex().venue, config).expect("the product exists")
+    Session::new(venue, config).expect("the product exists")
 }
 
 fn fresh() -> Rig<VenueSim> {
     let start = Rig::<VenueSim>::epoch();
     let seed = SimSeed { seed: 5, start, rate: 1, history: 16, faults: FaultPlan::default() };
-    let mut rig = Rig::new(session(Vec::new()), (common::doex().sim)(seed), start, 5);
+    let mut rig = Rig::new(session(Vec::new(), Vec::new()), (common::doex().sim)(seed), start, 5);
     rig.run_for(Duration::from_secs(2), &mut ());
     rig
 }
@@ -166,7 +174,7 @@ fn during_a_ban_nothing_leaves_and_a_restart_does_not_break_it() {
         .journal()
         .iter()
         .filter_map(|step| match step {
-            Persist::Ban(ban) => Some(ban.clone()),
+            Persist::Ban(ban) if !ban.is_limit => Some(ban.clone()),
             _ => None,
         })
         .collect();
@@ -178,7 +186,7 @@ fn during_a_ban_nothing_leaves_and_a_restart_does_not_break_it() {
         let done = ends.0.iter().find(|(known, _)| *known == id).map(|(_, done)| done);
         assert!(matches!(done, Some(Done::NotSent(fault)) if fault.kind == FaultKind::Banned), "{done:?}");
     }
-    rig.restart(session(bans.clone()));
+    rig.restart(session(bans.clone(), Vec::new()));
     let until = Duration::from_nanos(u64::try_from(ban.until().since(rig.now().wall)).expect("ahead"));
     rig.run_for(until - Duration::from_millis(1), &mut ends);
     assert_eq!(rig.requests().len(), left, "something left during a ban");
@@ -226,6 +234,63 @@ fn a_read_whose_caller_waits_no_longer_does_not_leave() {
     rig.run_for(Duration::from_secs(120), &mut ends);
     let late = rig.requests()[left..].iter().filter(|sent| sent.kind == AskKind::Balances).count();
     assert_eq!((late, ends.0.len()), (0, 2), "{:?}", ends.0);
+}
+
+#[test]
+fn a_limit_outlives_a_restart_and_lets_cancels_alone_through() {
+    let (mut rig, mut ends) = (fresh(), Ends::default());
+    exhaust(&mut rig, 1_200);
+    ask(&mut rig, &mut ends, 1, Ask::Balances { wallet: Wallet::Spot });
+    rig.run_for(Duration::from_secs(1), &mut ends);
+    let kept = rig.journal().iter().filter_map(|step| match step {
+        Persist::Ban(ban) => Some(ban.clone()),
+        _ => None,
+    });
+    let kept: Vec<Ban> = kept.collect();
+    assert!(matches!(kept.as_slice(), [ban] if ban.is_limit), "{kept:?}");
+    rig.restart(session(kept.clone(), Vec::new()));
+    let left = rig.requests().len();
+    let until = Duration::from_nanos(u64::try_from(kept[0].until().since(rig.now().wall)).expect("ahead"));
+    rig.run_for(until - Duration::from_millis(1), &mut ends);
+    assert_eq!(rig.requests().len(), left, "something left while the venue limits us");
+    rig.run_for(Duration::from_secs(5), &mut ends);
+    assert!(rig.requests().len() > left, "a limit without an end");
+}
+
+/// R1: a worker that is killed again and again within one window stays within the venue's budget.
+#[test]
+fn what_was_used_outlives_a_restart() {
+    // One that says itself what was used would teach us with its first answer.
+    let silent = || -> Arc<dyn Venue> {
+        Arc::new(Tweaked::new(common::doex().venue, |spec| {
+            spec.budgets.iter_mut().for_each(|budget| budget.used_header = None);
+        }))
+    };
+    let storm = |remembers: bool| {
+        let (mut rig, mut ends) = (fresh(), Ends::default());
+        rig.restart(session_of(silent(), Vec::new(), Vec::new()));
+        rig.run_for(Duration::from_secs(1), &mut ends);
+        for life in 0..6 {
+            for id in 0..400 {
+                ask(
+                    &mut rig,
+                    &mut ends,
+                    life * 1_000 + id,
+                    Ask::Depth { market: MarketId(0), levels: 1_000 },
+                );
+            }
+            rig.run_for(Duration::from_secs(4), &mut ends);
+            let used = if remembers { rig.used().to_vec() } else { Vec::new() };
+            rig.restart(session_of(silent(), Vec::new(), used));
+            rig.run_for(Duration::from_secs(1), &mut ends);
+        }
+        rig.statuses().clone()
+    };
+    let refused = |statuses: std::collections::BTreeMap<u16, u64>| {
+        [429, 418].map(|status| statuses.get(&status).copied().unwrap_or(0)).iter().sum::<u64>()
+    };
+    assert_eq!(refused(storm(true)), 0, "SEED=5");
+    assert!(refused(storm(false)) > 0, "SEED=5: the budget was never in danger");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use venuekit_book::{Cause, State};
-use venuekit_session::{Config, ConfigError, Emission, Event, Session, Want};
+use venuekit_session::{Command, Config, ConfigError, Emission, Event, Input, Session, Want};
 use venuekit_sim::Keys;
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
@@ -77,6 +77,81 @@ fn wishes_that_do_not_fit_the_venue_are_refused_with_what_would() {
     check(&common::duedex(), Want::new("*", Channel::Mark), "has no channel mark");
     let product = Want { product: Some("options".into()), symbol: "*".into(), channel: Channel::Book };
     check(&common::doex(), product, "it has spot, futures");
+}
+
+/// What was told of streams.
+#[derive(Default)]
+struct Told {
+    left: Vec<String>,
+    gaps: Vec<String>,
+    faults: Vec<String>,
+    names: std::collections::BTreeMap<venuekit_session::StreamId, String>,
+    books: std::collections::BTreeMap<String, u64>,
+    judge: Judge,
+}
+
+impl Watch<VenueSim> for Told {
+    fn event(&mut self, now: Now, emission: Emission<'_>, sim: &VenueSim) {
+        match emission.event {
+            Event::Stream(info) => {
+                let name = info.symbol.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.names.insert(info.stream, name);
+            }
+            Event::GapOpened(gap) => self.gaps.push(format!("{} {}", self.names[&gap.stream], gap.gap)),
+            Event::Left { stream } => self.left.push(self.names[stream].clone()),
+            Event::Fault { fault, .. } => self.faults.push(fault.to_string()),
+            Event::Book(change) => *self.books.entry(self.names[&change.stream].clone()).or_default() += 1,
+            _ => {}
+        }
+        self.judge.event(now, emission, sim);
+    }
+
+    fn round(&mut self, now: Now, session: &Session, sim: &VenueSim) {
+        self.judge.round(now, session, sim);
+    }
+}
+
+#[test]
+fn what_is_followed_changes_while_it_runs_and_the_rest_is_left_alone() {
+    for (name, subject) in common::subjects() {
+        let listed: Vec<String> = {
+            let mut rig = rig(&subject, Arc::clone(&subject.venue), vec![Want::new("*", Channel::Book)]);
+            rig.run_for(Duration::from_secs(5), &mut ());
+            rig.session.streams().map(|s| s.info.symbol.as_ref().expect("a market").to_string()).collect()
+        };
+        let book = |symbol: &String| Want::new(symbol.clone(), Channel::Book);
+        let [first, second, third, ..] = &listed[..] else { panic!("{name} lists few: {listed:?}") };
+        let mut rig = rig(&subject, Arc::clone(&subject.venue), vec![book(first), book(second)]);
+        let mut told = Told::default();
+        let live = |count: usize| {
+            move |rig: &Rig<VenueSim>| rig.session.streams().count() == count && unhealed(rig).is_empty()
+        };
+        assert!(rig.run_until(Duration::from_secs(30), &mut told, live(2)), "{name}: {:?}", unhealed(&rig));
+        let connects = rig.connects().len();
+        told.gaps.clear();
+        let follow = |wants: Vec<Want>| Input::Command(Command::Follow(wants));
+        // One stays, one goes, one comes, and one is nowhere.
+        rig.tell(follow(vec![book(second), book(third), Want::new("NO/WHERE", Channel::Book)]), &mut told);
+        assert!(told.faults.len() == 1 && told.faults[0].contains("lists no NO/WHERE"), "{:?}", told.faults);
+        assert_eq!(told.left.len(), 1, "{name}");
+        assert!(rig.run_until(Duration::from_secs(30), &mut told, live(2)), "{name}: {:?}", unhealed(&rig));
+        let of_left = told.books[&told.left[0]];
+        rig.run_for(Duration::from_secs(5), &mut told);
+        assert_eq!(told.books[&told.left[0]], of_left, "{name}: what nobody follows is told");
+        // It can come back, as a stream of its own.
+        rig.tell(follow(vec![book(first), book(second), book(third)]), &mut told);
+        assert!(rig.run_until(Duration::from_secs(30), &mut told, live(3)), "{name}: {:?}", unhealed(&rig));
+        rig.run_for(Duration::from_secs(5), &mut told);
+        assert!(told.books[&told.left[0]] > of_left, "{name}: what came back is silent");
+        let is_one_line = [first, second, third].iter().all(|s| s.contains(':') == first.contains(':'));
+        assert!(!is_one_line || rig.connects().len() == connects, "{name}: a connection was opened for it");
+        assert!(told.gaps.is_empty(), "{name}: what stayed was disturbed: {:?}", told.gaps);
+        assert!(told.judge.divergences.is_empty(), "{name}: {:?}", told.judge.divergences);
+        // With nothing left, nothing is open.
+        rig.tell(follow(Vec::new()), &mut told);
+        rig.run_for(Duration::from_secs(1), &mut told);
+        assert_eq!((rig.session.streams().count(), rig.session_conn()), (0, None), "{name}");
+    }
 }
 
 /// Whether one of the times that something is to happen is left, and takes it.

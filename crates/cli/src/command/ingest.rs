@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use venuekit_ingest::{Config, Console, Ended, Faults, IngestError, Overrides, RunOptions, Screen};
 
+use super::reload::Sources;
 use super::words;
 use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::notify::Notify;
@@ -26,6 +29,7 @@ Examples:
   venuekit ingest --for 60 --tape tapes --report report.json
   venuekit ingest --cluster --member rack-7 --config venuekit.toml
 
+On SIGHUP it reads config and keys again, and keys also when one of their files changes: streams stay up.
 Ends in good order on SIGINT (exit code 130) or SIGTERM (143): drains, commits, prints one summary.
 Other exit codes: 3 credentials, 4 configuration, 5 no venue or no server can be reached.")]
 pub(crate) struct Args {
@@ -86,6 +90,7 @@ pub(crate) fn run(args: Args, screen: Option<Screen>) -> Outcome {
 
 async fn work(args: Args, screen: Option<Screen>) -> Outcome {
     let mut signals = Signals::listen()?;
+    let hangup = signal(SignalKind::hangup()).or_exit(Exit::Unexpected)?;
     if args.db.as_ref().is_some_and(|path| path.to_string_lossy().contains("://")) {
         // Not repeated, since it may hold a password.
         let message = "--db names a file; a server is named by VENUEKIT_CLUSTER_DSN_FILE, or PGHOST and its \
@@ -96,7 +101,7 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
         Some(path) => Config::load(path).or_exit(Exit::Config)?,
         None => Config::default_sim(),
     };
-    let config = config.with(Overrides {
+    let overrides = Overrides {
         database: args.db,
         health: args.health,
         tape: args.tape,
@@ -105,14 +110,19 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
         sim_rate: args.rate,
         seed: args.seed,
         sim_tls: args.sim_tls.then_some(true),
-    });
-    let venues = config.venues.iter().map(|venue| venue.id.as_str());
-    let accounts = venuekit_ingest::accounts(venues, &|name| std::env::var_os(name));
+    };
+    let config = config.with(overrides.clone());
+    let venues: Vec<String> = config.venues.iter().map(|venue| venue.id.clone()).collect();
+    let accounts =
+        venuekit_ingest::accounts(venues.iter().map(String::as_str), &|name| std::env::var_os(name));
+    let (reloads, reload) = mpsc::channel(1);
     let options = RunOptions {
         accounts: accounts.or_exit(Exit::Credentials)?,
         report: args.report,
+        reload: Some(reload),
         ..RunOptions::default()
     };
+    let reading = Sources { config: args.config, overrides, venues }.keep_reading(hangup, reloads);
     #[cfg(feature = "postgres")]
     let options = {
         let member = args.cluster.then(|| args.member.map_or_else(machine, Ok)).transpose()?;
@@ -163,6 +173,7 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
     let outcome = tokio::select! {
         outcome = venuekit_ingest::run(config, options, console, shutdown) => outcome,
         never = watchdog => match never {},
+        never = reading => match never {},
     };
     match outcome {
         Ok(summary) => Ok(summary.ended.exit().into()),
@@ -172,7 +183,7 @@ async fn work(args: Args, screen: Option<Screen>) -> Outcome {
 
 /// The server that takes the rows; where it is and with which password stands in the environment.
 #[cfg(feature = "postgres")]
-fn server() -> Result<venuekit_ingest::Dsn, Failure> {
+pub(crate) fn server() -> Result<venuekit_ingest::Dsn, Failure> {
     let dsn = venuekit_ingest::Dsn::from_variables(|name| std::env::var(name).ok());
     dsn.map_err(|error| failure(IngestError::from(error)))
 }
@@ -185,7 +196,7 @@ fn machine() -> Result<String, Failure> {
     if name.is_empty() { Err(Failure::say(Exit::Usage, message)) } else { Ok(name) }
 }
 
-fn failure(error: IngestError) -> Failure {
+pub(crate) fn failure(error: IngestError) -> Failure {
     Failure::new(error.exit().into(), error)
 }
 

@@ -17,6 +17,7 @@ mod order;
 mod orders;
 mod positions;
 mod reader;
+mod reload;
 mod replay;
 mod retain;
 mod rows;

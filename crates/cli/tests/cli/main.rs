@@ -6,6 +6,7 @@ mod gateway;
 mod ingest;
 mod operations;
 mod recordings;
+mod reload;
 mod replay;
 mod secret;
 mod sign;

@@ -89,6 +89,8 @@ impl Host for GatewayHost {
                 self.shared.note(Note::Keep(Record::Settled { id: command.0, how: how.to_owned() }));
                 Some(0)
             }
+            // One process that runs for long, and places a few orders a second: its budgets begin anew.
+            Persist::Used(_) => None,
             Persist::Ban(ban) => {
                 self.shared.note(Note::Keep(Record::Ban(ban)));
                 Some(0)

@@ -57,8 +57,8 @@ pub(super) enum Record {
 pub(super) struct Memory {
     /// Orders whose end is not known, by the number of their command.
     pub(super) intents: BTreeMap<u64, Box<Intent>>,
-    /// Bans, by origin.
-    pub(super) bans: BTreeMap<String, Ban>,
+    /// Bans, by origin and kind.
+    pub(super) bans: BTreeMap<(String, bool), Ban>,
     /// What the day has used.
     pub(super) day: Option<Day>,
     /// The last audit records.
@@ -75,7 +75,7 @@ impl Memory {
                 self.intents.remove(&id);
             }
             Record::Ban(ban) => {
-                self.bans.insert(ban.origin.clone(), ban);
+                self.bans.insert((ban.origin.clone(), ban.is_limit), ban);
             }
             Record::Day(day) => self.day = Some(day),
             Record::Audit { .. } => {

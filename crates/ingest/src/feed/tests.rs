@@ -345,7 +345,7 @@ fn the_time_between_two_runs_is_a_gap_that_ends_with_the_stream_live() {
         detected_at: UnixNanos(4),
         healed_at: None,
     };
-    let resume = Resume { cursors: vec![cursor], open_gaps: vec![earlier.clone()] };
+    let resume = Resume { cursors: vec![cursor], open_gaps: vec![earlier.clone()], limits: Vec::new() };
     let mut bench = Bench::new("duedex", Bench::public("duedex"), 100_000, &FaultPlan::default(), resume);
     bench.run(10, Duration::from_millis(200), true);
     bench.finish();

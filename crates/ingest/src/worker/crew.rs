@@ -70,7 +70,8 @@ impl Crew {
         let only = tenure.as_ref().map(|tenure| tenure.only.clone());
         // Sessions of one venue jitter each in its own way.
         let seed = if tenure.is_some() { self.seed.wrapping_add(index as u64) } else { self.seed };
-        let (session, wants) = prepare::session(venue, account.clone(), seed, simulator, only)?;
+        let (session, wants) =
+            prepare::session(venue, account.clone(), seed, &resume.limits, simulator, only)?;
         let (wishes, wished) = mpsc::channel(1_024);
         let board = &self.board.venues[index];
         let feed = Feed::new(FeedParts {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use venuekit_driver::{Clock, Handle, Tape};
 use venuekit_session::{About, Config as SessionConfig, ConfigError as Unfit, Only, Session, Want};
 use venuekit_sign::Credentials;
-use venuekit_store::Resume;
+use venuekit_store::{Limit, Resume};
 use venuekit_venue::{Channel, Venue};
 
 use crate::config::{Config, Private, VenueConfig};
@@ -16,6 +16,7 @@ use crate::credentials::Accounts;
 use crate::error::IngestError;
 use crate::fanout::Fanning;
 use crate::feed::Wish;
+use crate::limits;
 use crate::metrics::Metrics;
 use crate::simulator::Simulator;
 
@@ -27,6 +28,7 @@ pub(super) fn of_venue(resume: &Resume, venue: &str) -> Resume {
     Resume {
         cursors: resume.cursors.iter().filter(|cursor| *cursor.market.venue == *venue).cloned().collect(),
         open_gaps: resume.open_gaps.iter().filter(|gap| *gap.market.venue == *venue).cloned().collect(),
+        limits: resume.limits.clone(),
     }
 }
 
@@ -56,11 +58,21 @@ pub(super) fn account(
     }
 }
 
+/// Whether a venue's own channels are followed.
+pub(super) fn follows_account(venue: &VenueConfig, accounts: &Accounts) -> bool {
+    match venue.private {
+        Private::Off => false,
+        Private::Auto => accounts.contains_key(&venue.id),
+        Private::Demo => true,
+    }
+}
+
 /// A session of a venue, with the account's own channels as far as they can be followed.
 pub(super) fn session(
     venue: &VenueConfig,
     credentials: Option<Credentials>,
     seed: u64,
+    limits: &[Limit],
     simulator: Option<&Simulator>,
     only: Option<Only>,
 ) -> Result<(Session, Vec<Want>), IngestError> {
@@ -69,11 +81,14 @@ pub(super) fn session(
         let served = simulator.and_then(|simulator| simulator.hosts(&venue.id));
         hosts.push(served.ok_or_else(|| IngestError::NotSimulated { venue: venue.id.clone() })?);
     }
+    let (bans, used) = limits::resumed(limits);
     let mut config = SessionConfig {
         wants: venue.wants.clone(),
         hosts,
         environment: venue.environment.clone(),
         credentials,
+        bans,
+        used,
         seed,
         only,
         ..SessionConfig::default()
@@ -98,6 +113,7 @@ pub(super) fn session(
     Ok((session, config.wants))
 }
 
+/// The private channels that are followed beside the public ones.
 pub(super) fn private_wants(venue: &dyn Venue) -> Vec<Want> {
     let offered = PRIVATE.into_iter().filter(|c| venue.specs().iter().any(|spec| spec.offers(*c)));
     offered.map(|channel| Want::new("", channel)).collect()

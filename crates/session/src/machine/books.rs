@@ -74,6 +74,7 @@ impl Session {
         }
         let Some(epoch) = self.stream(id).epochs.take() else {
             // The store has not given one yet. The snapshot is let go and asked for again when it has.
+            self.stream(id).epochs.missed = true;
             self.top_up_epochs(id);
             return;
         };
@@ -285,7 +286,7 @@ impl Session {
                     feed.book.set_tick(tick);
                 }
             }
-            let same = s.info.price_scale == price_scale && s.info.qty_scale == qty_scale;
+            let same = s.left || (s.info.price_scale == price_scale && s.info.qty_scale == qty_scale);
             if s.info.product != product || s.info.market != Some(market) || same {
                 continue;
             }

@@ -487,6 +487,15 @@ impl Session {
         }
     }
 
+    /// Asks for every order that is looked up at once: what kept the answer away may be over.
+    pub(super) fn look_up_now(&mut self, now: Now) {
+        let waiting = self.commands.keys().map(|id| Timer::Lookup(*id));
+        let waiting: Vec<Timer> = waiting.filter(|timer| self.timers.is_set(*timer)).collect();
+        for timer in waiting {
+            self.timers.set(timer, now.mono);
+        }
+    }
+
     fn look_later(&mut self, now: Now, id: CommandId, least: Duration) {
         let Some(Pending { stage: Stage::Looking(looking), .. }) = self.commands.get_mut(&id) else { return };
         let wait = looking.backoff.next(&mut self.rng).max(least);

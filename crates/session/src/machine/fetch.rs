@@ -7,7 +7,7 @@ use venuekit_venue::{Ask, Body, Event as Decoded, EventBuf, Fault, FaultKind, La
 
 use super::Session;
 use super::audit::Band;
-use crate::io::{CloseReason, LineId, RequestId, StreamId, Timer};
+use crate::io::{LineId, RequestId, StreamId, Timer};
 use crate::rest::{Job, Purpose};
 use crate::stream::{Start, Which, snapshot_depth};
 
@@ -277,15 +277,13 @@ impl Session {
         let route = job.request.route.clone();
         let answered =
             !matches!(fault.kind, FaultKind::Transport | FaultKind::Unavailable | FaultKind::RateLimited);
-        let hopeless = fault.kind == FaultKind::Credentials && fault.retry == Retry::Never;
+        // One that an earlier key signed says nothing of the present one.
+        let hopeless =
+            fault.kind == FaultKind::Credentials && fault.retry == Retry::Never && job.sent > self.keyed_at;
         self.fault(job.product, route, fault.clone());
         if hopeless && let Some(line) = self.line_of(&job.purpose) {
             // Asking again with the same key gains nothing and may cost a ban.
-            self.stop_line(line, fault);
-            let line = &self.lines[line.0 as usize];
-            for conn in [line.next, line.current].into_iter().flatten() {
-                self.close(now, conn, CloseReason::LoginTimeout);
-            }
+            self.stop_line(now, line, fault);
             return;
         }
         let soon = |machine: &mut Session, timer: Timer, wait: Duration| {
@@ -315,7 +313,7 @@ impl Session {
             Purpose::Command(_) | Purpose::Lookup(_) | Purpose::Drop | Purpose::Audit(_) => {}
             Purpose::Time => self.on_time_failed(now),
             Purpose::Token(line) => self.on_token_failed(now, line),
-            Purpose::Renew(line) => self.on_renew_failed(now, line, answered),
+            Purpose::Renew(line) => self.on_renew_failed(now, line, &job.ask, answered),
             Purpose::State(id, conn) => self.on_private_state_failed(now, id, conn),
             // Without an answer nobody vouches for the stream any more: its probe times out at once.
             Purpose::ProbeDepth(id) | Purpose::ProbeTrades(id) => {

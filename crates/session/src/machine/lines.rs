@@ -36,10 +36,17 @@ pub(super) fn unsupported(login: Login) -> Option<&'static str> {
 }
 
 impl Session {
-    /// Starts an attempt at a line that has no connection.
+    /// Starts an attempt at a line that has no connection, or whose connection is to be replaced.
     pub(super) fn open_line(&mut self, now: Now, id: LineId) {
         let line = &self.lines[id.0 as usize];
-        if self.stopped || line.stopped.is_some() || line.current.is_some() || line.streams.is_empty() {
+        if self.stopped || line.stopped.is_some() || line.streams.is_empty() {
+            return;
+        }
+        if line.current.is_some() {
+            if line.wants_another && line.next.is_none() && !self.awaits_token(now, id) {
+                let next = self.connect(now, id);
+                self.lines[id.0 as usize].next = Some(next);
+            }
             return;
         }
         let product = line.product;
@@ -67,6 +74,7 @@ impl Session {
         let spec = &self.venue.specs()[product].sockets[socket];
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
+        self.lines[id.0 as usize].wants_another = false;
         let origin = self.products[product].origins.stream(spec.origin);
         let url = self.with_token(id, format!("{origin}{}", spec.path));
         let (max_message, max_frame) = (spec.limits.max_message, spec.limits.max_frame);
@@ -164,8 +172,7 @@ impl Session {
             return;
         }
         let (line, fault) = (self.conns[&id].line, self.why_unsigned(now, id, &credentials));
-        self.stop_line(line, fault);
-        self.close(now, id, CloseReason::LoginTimeout);
+        self.stop_line(now, line, fault);
     }
 
     /// What is wrong with a secret that made no login, in the words that a request would be refused with.
@@ -204,7 +211,7 @@ impl Session {
         *strikes += 1;
         let is_sure = *strikes >= LOGIN_STRIKES || !matches!(login, Login::Challenge { .. });
         if fault.retry == Retry::Never && is_sure {
-            self.stop_line(line, fault);
+            self.stop_line(now, line, fault);
         } else {
             let product = conn.product;
             if fault.kind == FaultKind::Clock {
@@ -286,9 +293,10 @@ impl Session {
     pub(super) fn on_age(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conns.get(&id) else { return };
         let line = conn.line;
-        if self.lines[line.0 as usize].current == Some(id) && self.lines[line.0 as usize].next.is_none() {
-            let next = self.connect(now, line);
-            self.lines[line.0 as usize].next = Some(next);
+        let line_of = &mut self.lines[line.0 as usize];
+        if line_of.current == Some(id) && line_of.next.is_none() {
+            line_of.wants_another = true;
+            self.open_line(now, line);
         }
     }
 
@@ -342,7 +350,8 @@ impl Session {
         }
         let product = conn.product;
         self.emit(Event::Disconnected { conn: id, product, reason: conn.closing, why: why.to_owned() });
-        if conn.phase == Phase::Opening {
+        let is_ours = matches!(conn.closing, Some(CloseReason::KeyChanged | CloseReason::Unwanted));
+        if conn.phase == Phase::Opening && !is_ours {
             let wait = self.products[product].host_backoff.next(&mut self.rng);
             self.products[product].host_down_until = Some(now.mono.plus(wait));
             // It may be the token that was refused: the next attempt brings a fresh one.
@@ -436,7 +445,7 @@ impl Session {
                     text: text.into(),
                     retry: Retry::Never,
                 };
-                self.stop_line(conn.line, fault);
+                self.stop_line(now, conn.line, fault);
             }
         }
         let spec = self.spec(conn.product);
@@ -469,19 +478,23 @@ impl Session {
         }
     }
 
-    /// Gives a whole line up.
-    pub(super) fn stop_line(&mut self, id: LineId, fault: Fault) {
+    /// Gives a whole line up, with the connections that it has.
+    pub(super) fn stop_line(&mut self, now: Now, id: LineId, fault: Fault) {
         let line = &mut self.lines[id.0 as usize];
         if line.stopped.replace(fault.clone()).is_some() {
             return;
         }
-        let product = line.product;
+        let (product, next, current) = (line.product, line.next.take(), line.current);
         for stream in line.streams.clone() {
             self.stream(stream).stopped = Some(fault.clone());
             self.emit(Event::Stopped { stream, fault: fault.clone() });
         }
         self.timers.cancel(Timer::Retry(id));
+        self.timers.cancel(Timer::Overlap(id));
         self.fault(product, "login", fault);
+        for conn in [next, current].into_iter().flatten() {
+            self.close(now, conn, CloseReason::LoginTimeout);
+        }
     }
 
     /// Gives one stream up.

@@ -3,10 +3,12 @@
 //! The parts: `wishes` makes streams of what was asked for; `lines` opens, logs in, rotates and reopens connections;
 //! `subscribe` speaks on them; `frames` and `books` turn decoded messages into events; `resync` heals streams and
 //! watches their silence, `audit` holds live books against the venue's; `fetch` owns what public streams need by REST, `private` what private ones do; `requests`
-//! signs and sends, and keeps the venue's clock; `commands` owns what callers ask for and what became of it.
+//! signs and sends, and keeps the venue's clock; `commands` owns what callers ask for and what became of it; `change`
+//! owns what is changed meanwhile: the key, and what is followed.
 
 pub(crate) mod audit;
 mod books;
+mod change;
 mod commands;
 mod fetch;
 mod frames;
@@ -109,6 +111,8 @@ pub struct Session {
     stopped: bool,
     /// What it is fed was sent to another program; see [`Session::hear_alone`].
     hears_alone: bool,
+    /// Since when the present key signs.
+    keyed_at: Mono,
     /// Decode buffers, reused.
     buf: EventBuf,
     spare: EventBuf,
@@ -202,6 +206,7 @@ impl Session {
             started: false,
             stopped: false,
             hears_alone: false,
+            keyed_at: Mono(0),
             buf: EventBuf::new(),
             spare: EventBuf::new(),
             out: Vec::new(),
@@ -247,7 +252,9 @@ impl Session {
             Input::Command(Command::Share(sessions)) => {
                 self.rests.iter_mut().for_each(|rest| rest.share(sessions));
             }
+            Input::Command(Command::Follow(wants)) => self.on_follow(now, wants),
             Input::Command(Command::Stop) => self.stop(now),
+            Input::Credentials { credentials } => self.on_credentials(now, credentials),
             Input::Tick => self.start(now),
         }
         // A deadline that passed is served whatever woke us, so that a late tick changes nothing.
@@ -284,6 +291,11 @@ impl Session {
     /// Frames taken so far.
     pub fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// Who it speaks for.
+    pub(crate) fn credentials(&self) -> Option<&venuekit_sign::Credentials> {
+        self.config.credentials.as_ref()
     }
 
     /// The venue it runs over.
@@ -324,9 +336,9 @@ impl Session {
         }
     }
 
-    /// Every stream, with its state.
+    /// Every stream that is followed, with its state.
     pub fn streams(&self) -> impl Iterator<Item = StreamStatus<'_>> {
-        self.streams.iter().map(|stream| StreamStatus {
+        self.streams.iter().filter(|stream| !stream.left).map(|stream| StreamStatus {
             info: &stream.info,
             state: stream.state(),
             gap: stream.gap,
@@ -380,6 +392,7 @@ impl Session {
     fn stop(&mut self, now: Now) {
         self.stop_commands();
         self.drop_tokens(now);
+        self.tell_used(now);
         self.stopped = true;
         let open: Vec<ConnId> = self.conns.keys().copied().collect();
         for conn in open {
@@ -418,6 +431,7 @@ impl Session {
             Timer::Budget(_) => {}
             Timer::Leave(command) => self.on_leave_timeout(command),
             Timer::Lookup(command) => self.on_lookup_due(now, command),
+            Timer::Used => self.tell_used(now),
             Timer::Clock => self.on_clock_due(now),
             Timer::Renew(line) => self.on_renew_due(now, line),
             Timer::Compare(stream) => self.on_compare_due(now, stream),
@@ -447,7 +461,10 @@ impl Session {
         let s = self.stream(stream);
         s.epochs.refill(value, count);
         // A snapshot that found no epoch was let go; now there is one.
-        if s.told != State::Live && s.primary.as_ref().is_some_and(|feed| feed.listens() && !feed.is_live()) {
+        if core::mem::take(&mut s.epochs.missed)
+            && s.told != State::Live
+            && s.primary.as_ref().is_some_and(|feed| feed.listens() && !feed.is_live())
+        {
             self.resync_now(now, stream);
         }
     }
@@ -499,6 +516,7 @@ fn kind_of(event: &Event) -> &'static str {
         Event::Fill { .. } => "fill",
         Event::Committed { .. } => "committed",
         Event::Stopped { .. } => "stopped",
+        Event::Left { .. } => "left",
         Event::Connected { .. } => "connected",
         Event::Disconnected { .. } => "disconnected",
         Event::Answered { .. } => "answered",

@@ -12,7 +12,7 @@ use venuekit_venue::{
 
 use super::Session;
 use super::frames::CHANGED_WITHIN;
-use crate::conn::Key;
+use crate::conn::{Key, Line};
 use crate::io::{CloseReason, ConnId, LineId, StreamId, Timer};
 use crate::rest::{Job, Purpose};
 use crate::stream::{Start, Which};
@@ -105,7 +105,15 @@ impl Session {
     }
 
     /// A token was not renewed: it is tried again soon where nobody answered, else it is gone.
-    pub(super) fn on_renew_failed(&mut self, now: Now, id: LineId, answered: bool) {
+    pub(super) fn on_renew_failed(&mut self, now: Now, id: LineId, ask: &Ask, answered: bool) {
+        let is_ours = match (ask, &self.lines[id.0 as usize].key) {
+            (Ask::RenewToken { token }, Key::Known(known)) => token == known,
+            _ => false,
+        };
+        // An earlier one may go.
+        if !is_ours {
+            return;
+        }
         if answered {
             self.lose_token(now, id);
         } else {
@@ -114,7 +122,12 @@ impl Session {
     }
 
     pub(super) fn on_key_expired(&mut self, now: Now, conn: ConnId) {
-        if let Some(line) = self.conns.get(&conn).map(|conn| conn.line) {
+        let Some(line) = self.conns.get(&conn).map(|conn| conn.line) else { return };
+        let Line { current, next, wants_another, .. } = &self.lines[line.0 as usize];
+        if *current == Some(conn) && (next.is_some() || *wants_another) {
+            // Another one is on its way, with a token of its own.
+            self.close(now, conn, CloseReason::KeyExpired);
+        } else {
             self.lose_token(now, line);
         }
     }

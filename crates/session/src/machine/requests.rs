@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use venuekit_types::{Mono, Now};
+use venuekit_types::{Mono, Now, UnixNanos};
 use venuekit_venue::spec::{ClockSource, Nonce};
 use venuekit_venue::{
     Ask, Auth, Control, Event as Decoded, EventBuf, Fault, FaultKind, HttpReply, HttpRequest, Lane, Origin,
@@ -11,15 +11,18 @@ use venuekit_venue::{
 
 use super::{Out, Persisting, Session, transport_fault};
 use crate::clock::http_date;
-use crate::command::{Ban, Persist};
+use crate::command::{Ban, Persist, Used};
 use crate::conn::Task;
 use crate::event::Event;
 use crate::io::{RequestId, Timer};
-use crate::rest::{Job, Next, Purpose, needs_clock};
+use crate::rest::{Gate, Job, Next, Purpose, needs_clock};
 use crate::stream::Start;
 
 /// How soon the clock is measured again after that failed.
 const CLOCK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often what is used of the budgets is kept, while requests leave.
+const USED_EVERY: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Sends every request that its budget allows now.
@@ -60,6 +63,9 @@ impl Session {
             Purpose::Command(id) => self.timers.cancel(Timer::Leave(id)),
             Purpose::Audit(_) => self.on_audit_sent(&job),
             _ => {}
+        }
+        if !self.timers.is_set(Timer::Used) {
+            self.timers.set(Timer::Used, now.mono.plus(USED_EVERY));
         }
         self.out.push(Out::Request { rest, id: job.id, request });
     }
@@ -213,10 +219,15 @@ impl Session {
         if fault.kind == FaultKind::RateLimited {
             self.rests[at].ran_dry(now.mono, &job);
         }
-        if let Some(until) = self.rests[at].refused(now.mono, &fault) {
-            let origin = self.rests[at].origin.clone();
-            let until = now.wall.plus(until.since(now.mono));
-            self.persist(Persisting::Nothing, Persist::Ban(Ban { origin, until: until.0 }));
+        let (until, is_limit) = match self.rests[at].refused(now.mono, &fault) {
+            Gate::Open => return self.on_fault(now, &job, fault),
+            Gate::Limited(until) => (until, true),
+            Gate::Banned(until) => (until, false),
+        };
+        let origin = self.rests[at].origin.clone();
+        let until = now.wall.plus(until.since(now.mono)).0;
+        self.persist(Persisting::Nothing, Persist::Ban(Ban { origin, until, is_limit }));
+        if !is_limit {
             self.drop_urgent(at, &fault);
         }
         self.on_fault(now, &job, fault);
@@ -230,13 +241,40 @@ impl Session {
         }
     }
 
-    /// Takes over the bans of an earlier run.
+    /// Takes over the bans of an earlier run, and what it had used.
     pub(super) fn resume_bans(&mut self, now: Now) {
+        for Used { origin, budget, of_account, amount, at } in &self.config.used {
+            // A clock that was set back since makes nothing older.
+            let age = Duration::from_nanos(u64::try_from(now.wall.since(UnixNanos(*at))).unwrap_or(0));
+            for rest in self.rests.iter_mut().filter(|rest| rest.origin == *origin) {
+                rest.resume(now.mono, budget, *of_account, *amount, age);
+            }
+        }
         for ban in &self.config.bans {
             let left = u64::try_from(ban.until().since(now.wall)).unwrap_or(0);
             for rest in self.rests.iter_mut().filter(|rest| rest.origin == ban.origin && left > 0) {
-                rest.ban(now.mono.plus(Duration::from_nanos(left)));
+                let until = now.mono.plus(Duration::from_nanos(left));
+                if ban.is_limit { rest.limit(until) } else { rest.ban(until) }
             }
+        }
+    }
+
+    /// Has what is used of the budgets kept.
+    pub(super) fn tell_used(&mut self, now: Now) {
+        let mut told = Vec::new();
+        for rest in &mut self.rests {
+            let origin = rest.origin.clone();
+            let used = |(budget, of_account, amount): (&str, bool, u32)| Used {
+                origin: origin.clone(),
+                budget: budget.to_owned(),
+                of_account,
+                amount,
+                at: now.wall.0,
+            };
+            told.extend(rest.used(now.mono).map(used));
+        }
+        if !told.is_empty() {
+            self.persist(Persisting::Nothing, Persist::Used(told));
         }
     }
 

@@ -249,7 +249,7 @@ impl Session {
     }
 
     pub(super) fn on_resync_command(&mut self, now: Now, id: StreamId) {
-        if (id.0 as usize) < self.streams.len() {
+        if self.streams.get(id.0 as usize).is_some_and(|s| !s.left) {
             self.break_feed(now, id, Which::Primary, Gap::of(Cause::Lost));
         }
     }

@@ -56,7 +56,7 @@ impl Session {
             behind.insert(task.stream());
             true
         });
-        streams.retain(|stream| self.streams[stream.0 as usize].stopped.is_none());
+        streams.retain(|stream| !subscribe || self.streams[stream.0 as usize].stopped.is_none());
         if streams.is_empty() {
             return true;
         }
@@ -296,8 +296,7 @@ impl Session {
             return false;
         }
         let text = "the secret cannot open this venue's private topics: check that it was copied whole";
-        self.stop_line(line, Fault::ours(FaultKind::Credentials, text));
-        self.close(now, id, CloseReason::LoginTimeout);
+        self.stop_line(now, line, Fault::ours(FaultKind::Credentials, text));
         true
     }
 

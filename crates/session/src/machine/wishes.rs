@@ -19,6 +19,7 @@ impl Session {
         let all_loaded = self.products.iter().all(|product| !product.enabled || product.loaded);
         let wants = core::mem::take(&mut self.unresolved);
         let mut opened = Vec::new();
+        let known = self.streams.len();
         for want in wants {
             let found = self.candidates(&want);
             let is_star = want.symbol == "*";
@@ -54,10 +55,13 @@ impl Session {
         for line in opened {
             self.timers.set_earlier(Timer::Retry(line), now.mono);
         }
+        for at in known..self.streams.len() {
+            self.join(now, self.streams[at].info.stream);
+        }
     }
 
     /// The markets a wish could mean, among the products that are loaded.
-    fn candidates(&self, want: &Want) -> Vec<(usize, Option<MarketId>)> {
+    pub(super) fn candidates(&self, want: &Want) -> Vec<(usize, Option<MarketId>)> {
         let mut found = Vec::new();
         for (index, product) in self.products.iter().enumerate() {
             let spec = &self.venue.specs()[index];
@@ -167,6 +171,7 @@ impl Session {
                 isolate: false,
                 stopped: None,
                 key: Key::None,
+                wants_another: false,
             });
             self.lines.len() - 1
         });

@@ -138,6 +138,43 @@ impl Budgets {
         }
     }
 
+    /// What is drawn now: by budget, whether it is the account's, and how much. What a pair has of its own is not told,
+    /// since it is for orders alone.
+    pub(crate) fn used(&mut self, now: Mono) -> impl Iterator<Item = (&str, bool, u32)> {
+        self.budgets.iter_mut().flat_map(move |(budget, spent)| {
+            for spent in spent.values_mut() {
+                spent.expire(now, budget.window, budget.capacity);
+            }
+            let name = budget.name.as_ref();
+            spent.iter().filter_map(move |(owner, spent)| match owner {
+                Owner::Address => Some((name, false, spent.total)),
+                Owner::Account => Some((name, true, spent.total)),
+                Owner::Pair(_) => None,
+            })
+        })
+    }
+
+    /// Takes over what an earlier run had drawn so long ago. All of it counts as drawn at the end, which is no earlier
+    /// than it was.
+    pub(crate) fn resume(&mut self, now: Mono, name: &str, of_account: bool, amount: u32, age: Duration) {
+        let Some((budget, spent)) = self.budgets.iter_mut().find(|(budget, _)| budget.name == name) else {
+            return;
+        };
+        let left = match budget.window {
+            Window::Bucket(span) => {
+                let unit = unit(span, budget.capacity);
+                let back = age.as_nanos() / unit.as_nanos().max(1);
+                amount.saturating_sub(u32::try_from(back).unwrap_or(u32::MAX))
+            }
+            window if age >= window.span() => 0,
+            _ => amount,
+        };
+        if left > 0 {
+            let owner = if of_account { Owner::Account } else { Owner::Address };
+            spent.entry(owner).or_default().at_least(now, budget.window, budget.capacity, left);
+        }
+    }
+
     /// A request is over, answered or not: the venue counted it until now.
     pub(crate) fn settle(&mut self, now: Mono, id: RequestId) {
         for spent in self.budgets.iter_mut().flat_map(|(_, spent)| spent.values_mut()) {

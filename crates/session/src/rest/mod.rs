@@ -310,10 +310,20 @@ impl Rest {
         self.refusals = 0;
     }
 
-    /// Shuts the gate for what a fault says; gives the end of a ban.
+    /// What is drawn from the budgets now; see [`Budgets::used`].
+    pub(crate) fn used(&mut self, now: Mono) -> impl Iterator<Item = (&str, bool, u32)> {
+        self.budgets.used(now)
+    }
+
+    /// Takes over what an earlier run had drawn; see [`Budgets::resume`].
+    pub(crate) fn resume(&mut self, now: Mono, name: &str, of_account: bool, amount: u32, age: Duration) {
+        self.budgets.resume(now, name, of_account, amount, age);
+    }
+
+    /// Shuts the gate for what a fault says; gives what it then lets through.
     ///
     /// The venue's own time is kept, and never less than a least one that doubles: it may be missing, or lie.
-    pub(crate) fn refused(&mut self, now: Mono, fault: &Fault) -> Option<Mono> {
+    pub(crate) fn refused(&mut self, now: Mono, fault: &Fault) -> Gate {
         let told = match fault.retry {
             Retry::After(span) => span,
             Retry::Never | Retry::Resync => Duration::ZERO,
@@ -326,8 +336,8 @@ impl Rest {
                     self.refusals = self.refusals.saturating_add(1);
                 }
                 let span = told.max(least(LIMITED_FOR, self.refusals.saturating_sub(1)));
-                self.limited_until = self.limited_until.max(now.plus(span));
-                None
+                self.limit(now.plus(span));
+                Gate::Limited(self.limited_until)
             }
             FaultKind::Banned => {
                 if now >= self.banned_until {
@@ -338,10 +348,15 @@ impl Rest {
                     self.refusals.saturating_sub(1),
                 ));
                 self.ban(now.plus(span));
-                Some(self.banned_until)
+                Gate::Banned(self.banned_until)
             }
-            _ => None,
+            _ => Gate::Open,
         }
+    }
+
+    /// Sends cancels alone until then.
+    pub(crate) fn limit(&mut self, until: Mono) {
+        self.limited_until = self.limited_until.max(until);
     }
 
     /// Sends nothing until then.
@@ -448,7 +463,10 @@ mod tests {
             push(&mut rest, lane, lane as u64, 1);
             push(&mut rest, lane, 10 + lane as u64, 1);
         }
-        assert_eq!(rest.refused(now, &fault(FaultKind::RateLimited, 5)), None);
+        assert_eq!(
+            rest.refused(now, &fault(FaultKind::RateLimited, 5)),
+            Gate::Limited(now.plus(Duration::from_secs(5)))
+        );
         // What looks at what cancels did is no cancel.
         assert_eq!(sent(&mut rest, now), None);
         for job in &mut rest.lanes[Lane::Cancel as usize] {
@@ -461,7 +479,7 @@ mod tests {
         let later = now.plus(Duration::from_secs(5));
         assert_eq!(sent(&mut rest, later), Some(1));
         let until = later.plus(Duration::from_secs(30));
-        assert_eq!(rest.refused(later, &fault(FaultKind::Banned, 30)), Some(until));
+        assert_eq!(rest.refused(later, &fault(FaultKind::Banned, 30)), Gate::Banned(until));
         push(&mut rest, Lane::Cancel, 20, 1);
         assert_eq!(sent(&mut rest, later.plus(Duration::from_secs(29))), None);
         assert_eq!(sent(&mut rest, until), Some(20));
@@ -480,7 +498,9 @@ mod tests {
             now = until;
         }
         let unbounded = Fault::ours(FaultKind::Banned, "banned");
-        assert!(rest.refused(now, &unbounded) >= Some(now.plus(BANNED_FOR)));
+        assert!(
+            matches!(rest.refused(now, &unbounded), Gate::Banned(until) if until >= now.plus(BANNED_FOR))
+        );
     }
 
     /// Numbers that must arrive rising leave one after the other; a cancel overtakes, and a lost answer holds nobody up.

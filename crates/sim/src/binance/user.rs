@@ -372,12 +372,15 @@ impl Binance {
                 };
                 let listen = self.state.listen_key.get_or_insert_with(made);
                 listen.until = until;
+                // It is the account's, and ends with the API key that keeps it alive.
+                maker.clone_into(&mut listen.maker);
                 text.s(r#"{"listenKey":""#).s(&listen.text).s("\"}");
             }
             "PUT" => {
                 let gone = || Refusal::new(-1125, "This listenKey does not exist.");
                 let listen = self.state.listen_key.as_mut().ok_or_else(gone)?;
                 listen.until = until;
+                maker.clone_into(&mut listen.maker);
                 text.s(r#"{"listenKey":""#).s(&listen.text).s("\"}");
             }
             "DELETE" => {

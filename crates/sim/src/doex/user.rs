@@ -29,7 +29,7 @@ pub(super) struct UserState {
 #[derive(Clone, Debug)]
 pub(super) struct ListenKey {
     pub(super) text: String,
-    /// The API key that made it.
+    /// The API key that asked for it last: it is the account's, and ends with the key that keeps it alive.
     pub(super) maker: String,
     /// When it expires.
     until: Mono,
@@ -54,6 +54,7 @@ impl UserState {
             until,
         });
         listen.until = until;
+        maker.clone_into(&mut listen.maker);
         listen.text.clone()
     }
 }

@@ -85,7 +85,7 @@ impl Leases {
     ///
     /// **Errors**: [`ConnectError`].
     pub fn connect(dsn: &Dsn, world: &World, owner: &str, ttl: Duration) -> Result<Leases, ConnectError> {
-        let link = ready(dsn, world)?;
+        let link = ready(dsn, Some(world))?;
         Ok(Leases {
             link,
             owner: owner.to_owned(),

@@ -107,6 +107,15 @@ impl Link {
         &mut self,
         act: impl AsyncFnOnce(&mut Client, u64) -> Result<T, E>,
     ) -> Result<T, LinkError<E>> {
+        self.run_within(ANSWER_FOR, act)
+    }
+
+    /// As [`Link::run`], for work that may take longer.
+    pub(super) fn run_within<T, E: From<tokio_postgres::Error>>(
+        &mut self,
+        span: Duration,
+        act: impl AsyncFnOnce(&mut Client, u64) -> Result<T, E>,
+    ) -> Result<T, LinkError<E>> {
         let Link { dsn, runtime, client, generation } = self;
         runtime.block_on(async {
             let mut open = match client.take().filter(|client| !client.is_closed()) {
@@ -119,7 +128,7 @@ impl Link {
                 }
             };
             // A connection on which time ran out is not kept: its answer would come to the next question.
-            let outcome = tokio::time::timeout(ANSWER_FOR, act(&mut open, *generation)).await;
+            let outcome = tokio::time::timeout(span, act(&mut open, *generation)).await;
             let outcome = outcome.map_err(|_| LinkError::Late)?;
             if !open.is_closed() {
                 *client = Some(open);

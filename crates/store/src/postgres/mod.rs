@@ -11,6 +11,7 @@ mod columns;
 mod dsn;
 mod lease;
 mod link;
+mod retain;
 mod schema;
 mod switch;
 mod write;
@@ -23,6 +24,7 @@ use venuekit_types::UnixNanos;
 pub use dsn::{Dsn, DsnError};
 pub use lease::{Fence, Lease, Leases, Peer, Presence, Standing};
 pub use link::ConnectError;
+pub use retain::ServerRetainer;
 pub use switch::SwitchLink;
 
 use self::link::{Link, LinkError};
@@ -46,7 +48,7 @@ impl Postgres {
     ///
     /// **Errors**: [`ConnectError`], after at most a few seconds a host.
     pub fn connect(dsn: &Dsn, world: &World) -> Result<Postgres, ConnectError> {
-        let mut link = ready(dsn, world)?;
+        let mut link = ready(dsn, Some(world))?;
         link.run(async |_, _| Ok::<(), tokio_postgres::Error>(()))
             .map_err(|error| error.into_connect(dsn))?;
         Ok(Postgres {
@@ -76,8 +78,8 @@ impl Postgres {
     }
 }
 
-/// A link whose server has our schema and our world.
-fn ready(dsn: &Dsn, world: &World) -> Result<Link, ConnectError> {
+/// A link whose server has our schema, and our world where one is to be added to.
+fn ready(dsn: &Dsn, world: Option<&World>) -> Result<Link, ConnectError> {
     let mut link = Link::new(dsn.clone())?;
     match link.run(async |client, _| schema::prepare(client, dsn, world).await) {
         Ok(()) => Ok(link),
@@ -139,6 +141,8 @@ fn resume(link: &mut Link) -> Result<Resume, SinkError> {
     Ok(Resume {
         cursors: cursors.iter().map(cursor).collect::<Result<_, _>>()?,
         open_gaps: gaps.iter().map(open_gap).collect::<Result<_, _>>()?,
+        // Whoever spools before it keeps them.
+        limits: Vec::new(),
     })
 }
 

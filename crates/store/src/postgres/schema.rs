@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001.sql"),
     include_str!("../../migrations/postgres/0002.sql"),
     include_str!("../../migrations/postgres/0003.sql"),
+    include_str!("../../migrations/postgres/0004.sql"),
 ];
 
 /// What all of us lock while the schema changes; the number is arbitrary and must not change.
@@ -37,8 +38,8 @@ impl From<tokio_postgres::Error> for Unready {
     }
 }
 
-/// Migrates, and records the world; several workers may start at once.
-pub(super) async fn prepare(client: &mut Client, dsn: &Dsn, world: &World) -> Result<(), Unready> {
+/// Migrates, and records the world of whoever adds to it; several workers may start at once.
+pub(super) async fn prepare(client: &mut Client, dsn: &Dsn, world: Option<&World>) -> Result<(), Unready> {
     let at = || dsn.to_string();
     let tx = client.transaction().await?;
     tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
@@ -71,13 +72,13 @@ pub(super) async fn prepare(client: &mut Client, dsn: &Dsn, world: &World) -> Re
         tx.batch_execute(step).await?;
         tx.execute("INSERT INTO schema_version VALUES ($1)", &[&number]).await?;
     }
-    if let Some(recorded) = recorded_world(&tx).await?
+    if let (Some(world), Some(recorded)) = (world, recorded_world(&tx).await?)
         && !recorded.admits(world)
     {
         let wanted = world.clone();
         return Err(Unready::Refused(ConnectError::OtherWorld { at: at(), recorded, wanted }));
     }
-    for (venue, kind, identity) in world.rows() {
+    for (venue, kind, identity) in world.map(World::rows).unwrap_or_default() {
         tx.execute(
             "INSERT INTO world VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             &[&venue, &kind, &identity],

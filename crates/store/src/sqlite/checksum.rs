@@ -126,13 +126,14 @@ pub(super) struct State {
 }
 
 impl State {
-    const ALL: [State; 6] = [
+    const ALL: [State; 7] = [
         State { table: "world", columns: "venue, kind, identity", since: 2 },
         State { table: "epoch", columns: "venue, symbol, last", since: 2 },
         State { table: "stream", columns: "venue, symbol, channel, epoch, last_seq, ts_local", since: 2 },
         State { table: "relay", columns: "sink, batch", since: 2 },
         State { table: "fanout", columns: "sink, batch", since: 4 },
         State { table: "outbox", columns: "sink, log, row, sum", since: 4 },
+        State { table: "request_limit", columns: "origin, name, amount, at", since: 5 },
     ];
 
     /// Those that a file of this schema version has.

@@ -29,7 +29,7 @@ pub use read::{MarketCounts, Reader, StoredChange, StoredTrade};
 pub use retain::{Removal, Retainer, Retention};
 pub use verify::{Damage, Verdict};
 
-use crate::{Batch, Market, Receipt, Resume, Sink, SinkError, World};
+use crate::{Batch, Limit, Market, Receipt, Resume, Sink, SinkError, World};
 
 /// A SQLite database that takes rows.
 #[derive(Debug)]
@@ -127,8 +127,30 @@ impl Sink for Sqlite {
         Ok(before.unsigned_abs() + 1)
     }
 
+    fn keep_limits(&mut self, limits: &[Limit]) -> Result<(), SinkError> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for Limit { origin, name, amount, at } in limits {
+            let values = [
+                origin.as_str().into(),
+                name.as_str().into(),
+                ValueRef::Integer((*amount).into()),
+                ValueRef::Integer(at.0),
+            ];
+            let sum = checksum::of_row(values).cast_signed();
+            tx.execute(
+                "INSERT OR REPLACE INTO request_limit VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![origin, name, amount, at.0, sum],
+            )?;
+        }
+        Ok(tx.commit()?)
+    }
+
     fn resume(&mut self) -> Result<Resume, SinkError> {
-        Ok(Resume { cursors: read::cursors(&self.conn)?, open_gaps: read::gaps(&self.conn, true)? })
+        Ok(Resume {
+            cursors: read::cursors(&self.conn)?,
+            open_gaps: read::gaps(&self.conn, true)?,
+            limits: read::limits(&self.conn)?,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use super::checksum::Log;
 use super::open::{self, OpenError};
 use super::stored;
 use super::verify::{self, Verdict};
-use crate::{Cursor, Fill, Gap, Market, Movement, OrderState, Owner, SinkError, Table};
+use crate::{Cursor, Fill, Gap, Limit, Market, Movement, OrderState, Owner, SinkError, Table};
 
 /// A connection that only reads. It sees whole batches, those committed before each call.
 #[derive(Debug)]
@@ -250,6 +250,19 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// What venues let through, by origin and name.
+pub(super) fn limits(conn: &Connection) -> Result<Vec<Limit>, SinkError> {
+    let mut select =
+        conn.prepare("SELECT origin, name, amount, at FROM request_limit ORDER BY origin, name")?;
+    let mut rows = select.query([])?;
+    let mut limits = Vec::new();
+    while let Some(row) = rows.next()? {
+        let amount = u32::try_from(row.get::<_, i64>(2)?).map_err(damaged)?;
+        limits.push(Limit { origin: row.get(0)?, name: row.get(1)?, amount, at: UnixNanos(row.get(3)?) });
+    }
+    Ok(limits)
 }
 
 pub(super) fn cursors(conn: &Connection) -> Result<Vec<Cursor>, SinkError> {

@@ -55,6 +55,15 @@ impl Retention {
         self.rules.is_empty()
     }
 
+    /// The first arrival at `now` that is kept of a table and venue; nothing where all of it is.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn kept_from(&self, table: Table, venue: &str, now: UnixNanos) -> Option<UnixNanos> {
+        let of_table = || self.rules.iter().filter(|rule| rule.log.as_str() == table.as_str());
+        let own = of_table().find(|rule| rule.venue.as_deref() == Some(venue));
+        let rule = own.or_else(|| of_table().find(|rule| rule.venue.is_none()))?;
+        Some(UnixNanos(before(now, rule.span)))
+    }
+
     /// What a rule says of a row's venue, and the values in it.
     fn condition(&self, rule: &Rule) -> (String, Vec<Value>) {
         match &rule.venue {

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     Step { sql: include_str!("../../migrations/sqlite/0002.sql"), then: checksum::seal },
     Step::sql(include_str!("../../migrations/sqlite/0003.sql")),
     Step::sql(include_str!("../../migrations/sqlite/0004.sql")),
+    Step::sql(include_str!("../../migrations/sqlite/0005.sql")),
 ];
 
 /// The schema version this build writes.
