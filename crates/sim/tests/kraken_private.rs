@@ -665,8 +665,11 @@ fn executions_are_paged_by_tokens() {
                 rig.futures("GET", "/api/history/v3/executions", &format!("count=5&sort={sort}{token}"));
             assert!(page["len"].as_u64().is_some_and(|len| len <= 5), "{page}");
             for element in page["elements"].as_array().expect("rows") {
-                let execution = &element["event"]["Execution"]["execution"];
-                assert_eq!(execution["takerOrder"]["tradeable"], "PF_XBTUSD");
+                let execution = &element["event"]["execution"]["execution"];
+                assert_eq!(
+                    (&execution["order"]["tradeable"], &execution["executionType"]),
+                    (&json!("PF_XBTUSD"), &json!("taker"))
+                );
                 times.push(element["timestamp"].as_i64().expect("a number"));
                 assert!(uids.insert(execution["uid"].as_str().expect("an id").to_string()));
             }
@@ -681,7 +684,14 @@ fn executions_are_paged_by_tokens() {
     let some = rig.futures("GET", "/api/history/v3/executions", "since=1700000002000&before=1700000003000");
     assert_eq!(some["len"], 2);
     let orders = rig.futures("GET", "/api/history/v3/orders", "tradeable=PF_XBTUSD");
-    assert_eq!(orders["elements"][0]["event"]["OrderUpdated"]["reason"], "full_fill");
+    let updated = &orders["elements"][0]["event"]["OrderUpdated"];
+    assert_eq!(updated["reason"], "full_fill");
+    let order = &updated["newOrder"];
+    assert_eq!(
+        (&order["quantity"], &order["filled"]),
+        (&json!("0"), &json!("0.001")),
+        "nothing is left of it"
+    );
 }
 
 #[test]

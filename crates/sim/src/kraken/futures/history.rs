@@ -108,12 +108,14 @@ impl Kraken {
     }
 }
 
-/// An order, its numbers in strings.
-fn order_object(text: &mut Text, spec: &Spec, order: &Order) {
+/// An order, its numbers in strings: what is left of it, and what is not.
+///
+/// **Source**: an order that was filled at once, as CCXT's notes on this route show one: nothing is left of it.
+fn order_object(text: &mut Text, spec: &Spec, order: &Order, (left, filled): (i64, i64)) {
     text.s(r#"{"uid":""#).s(&order_id(order)).s(r#"","tradeable":""#).s(spec.native);
     text.s(r#"","direction":""#).s(if side(order.side) == "buy" { "Buy" } else { "Sell" });
-    text.s(r#"","quantity":""#).plain(order.qty, spec.qty_scale);
-    text.s(r#"","filled":""#).plain(order.filled, spec.qty_scale);
+    text.s(r#"","quantity":""#).plain(left, spec.qty_scale);
+    text.s(r#"","filled":""#).plain(filled, spec.qty_scale);
     text.s(r#"","timestamp":"#).int(order.created_ms).s(r#","limitPrice":""#);
     text.plain(order.price.unwrap_or(0), spec.price_scale);
     text.s(r#"","orderType":""#).s(match (order.kind, order.tif) {
@@ -129,15 +131,19 @@ fn order_object(text: &mut Text, spec: &Spec, order: &Order) {
     text.s(r#","lastUpdateTimestamp":"#).int(order.updated_ms).s("}");
 }
 
-/// A fill, with the account's own order under the part that it played.
+/// A fill, with the account's own order as it stood before.
+///
+/// **Source**: the venue's OpenAPI of its history, read 2026-11: the private events spell their name in lower case and
+/// hold one order, where the public ones hold both.
 fn execution(text: &mut Text, world: &World, fill: &OwnFill) {
     let state = &world.markets()[fill.market];
     let spec = state.spec;
     let part = if fill.maker { "maker" } else { "taker" };
     text.s(r#"{"uid":""#).s(&uid(Uid::Event, fill.market, fill.id)).s(r#"","timestamp":"#).int(fill.at_ms);
-    text.s(r#","event":{"Execution":{"execution":{"uid":""#).s(&uid(Uid::Fill, fill.market, fill.id));
-    text.s(r#"",""#).s(part).s(r#"Order":"#);
-    order_object(text, spec, &fill.order);
+    text.s(r#","event":{"execution":{"execution":{"uid":""#).s(&uid(Uid::Fill, fill.market, fill.id));
+    text.s(r#"","order":"#);
+    let order = &fill.order;
+    order_object(text, spec, order, (order.left() + fill.qty, order.filled - fill.qty));
     text.s(r#","timestamp":"#).int(fill.at_ms).s(r#","quantity":""#).plain(fill.qty, spec.qty_scale);
     text.s(r#"","price":""#).plain(fill.price, spec.price_scale);
     text.s(r#"","markPrice":""#).plain(state.reference.mark, spec.price_scale);
@@ -145,7 +151,7 @@ fn execution(text: &mut Text, world: &World, fill: &OwnFill) {
     text.s(r#","executionType":""#).s(part).s(r#"","usdValue":""#);
     let inverse = spec.contract.as_ref().is_some_and(|contract| contract.inverse);
     let usd = if inverse { spec.qty(fill.qty) } else { spec.value(fill.price, fill.qty) };
-    text.s(&usd.normalize().to_string()).s(r#"",""#).s(part).s(r#"OrderData":{"fee":""#);
+    text.s(&usd.normalize().to_string()).s(r#"","orderData":{"fee":""#);
     text.s(&fill.fee.normalize().to_string()).s(r#"","positionSize":"0"}},"takerReducedQuantity":""}}}"#);
 }
 
@@ -162,7 +168,8 @@ fn order_event(text: &mut Text, world: &World, order: &Order) {
         .s(&uid(Uid::Event, order.market, order.id))
         .s(r#"","timestamp":"#)
         .int(order.updated_ms);
-    text.s(r#","event":{""#).s(name).s(r#"":{"order":"#);
-    order_object(text, world.markets()[order.market].spec, order);
+    let field = if name == "OrderUpdated" { "newOrder" } else { "order" };
+    text.s(r#","event":{""#).s(name).s(r#"":{""#).s(field).s("\":");
+    order_object(text, world.markets()[order.market].spec, order, (order.left(), order.filled));
     text.s(r#","reason":""#).s(reason).s("\"}}}");
 }

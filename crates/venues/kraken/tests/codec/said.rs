@@ -5,7 +5,7 @@ use venuekit_kraken::{FUTURES, Kraken, SPOT};
 use venuekit_sign::Credentials;
 use venuekit_venue::{
     AckOf, Ask, Body, Catalog, Channel, Control, DataKind, Event, EventBuf, Fault, FaultKind, HttpReply,
-    Interval, OrderChange, OrderStatus, Pass, Place, Retry, Row, Say, Token, Topic, Venue,
+    Interval, OrderChange, OrderStatus, Page, Pass, Place, Retry, Row, Say, Token, Topic, Venue,
 };
 
 use crate::common::catalogs;
@@ -240,5 +240,36 @@ proptest! {
         let mut out = EventBuf::new();
         venue.decode(Place { product, socket: 0, catalog: &catalog }, &bytes, &mut out);
         prop_assert!(!out.events.is_empty());
+    }
+}
+
+/// Of an order in the history the venue tells what is left; and one that changed stands under another name.
+#[test]
+fn the_history_of_futures_tells_what_is_left_of_an_order() {
+    let venue = Kraken::new();
+    let catalogs = catalogs(&venue);
+    let place = Place { product: FUTURES, socket: 0, catalog: &catalogs[FUTURES] };
+    let (market, _) = place.catalog.find("PF_XBTUSD").expect("listed");
+    let element = |event: &str, field: &str, left: &str, filled: &str| {
+        format!(
+            r#"{{"uid":"e","timestamp":1707258274849,"event":{{"{event}":{{"{field}":{{"uid":"o","tradeable":"PF_XBTUSD","direction":"Buy","quantity":"{left}","filled":"{filled}","timestamp":1707258274849,"limitPrice":"69.22","orderType":"IoC","clientId":"","reduceOnly":false,"lastUpdateTimestamp":1707258274849}},"reason":"new_user_order"}}}}}}"#
+        )
+    };
+    for (event, field, left, filled, qty, status) in [
+        ("OrderPlaced", "order", "0", "0.1", "0.1", OrderStatus::Filled),
+        ("OrderPlaced", "order", "0.1", "0", "0.1", OrderStatus::New),
+        ("OrderUpdated", "newOrder", "0.3", "0.1", "0.4", OrderStatus::PartiallyFilled),
+        ("OrderCancelled", "order", "0.3", "0.1", "0.4", OrderStatus::Canceled),
+    ] {
+        let body =
+            format!(r#"{{"accountUid":"a","len":1,"elements":[{}]}}"#, element(event, field, left, filled));
+        let reply = HttpReply { status: 200, headers: &[], body: body.as_bytes() };
+        let mut out = EventBuf::new();
+        let ask = Ask::OrderHistory { market, page: Page::default() };
+        venue.answer(place, &ask, &reply, &mut out).expect("it reads");
+        let [Row::Order(order)] = &out.rows[..] else { panic!("{:?}", out.events) };
+        let told = (order.qty, order.cum_qty, order.status);
+        let number = |text: &str| Some(text.parse().expect("a number"));
+        assert_eq!(told, (number(qty), number(filled), Some(status)), "{event} {left} {filled}");
     }
 }
