@@ -6,15 +6,12 @@ use serde_json::Value;
 
 use crate::child::venuekit;
 
-/// Venue, product and session. Kraken's first protocol is not spoken here; its session re-framed as the second is.
-const SESSIONS: [(&str, &str, &str); 7] = [
-    ("binance", "spot", "binance/cryptofeed/spot_4sym_20211011"),
-    ("binance", "spot", "binance/cryptofeed/spot_btc_eth_dot_20210404"),
-    ("binance", "spot", "binance/hftbacktest/spot_ethusdt_20240808"),
-    ("binance", "usdm", "binance-usdm/cryptofeed/usdm_4sym_20210722"),
-    ("binance", "usdm", "binance-usdm/hftbacktest/usdm_ethusdt_20240808_first30000"),
-    ("kraken", "spot", "kraken/cryptofeed-as-v2/wsv2_book1000_10pairs_20210417"),
-    ("kraken", "futures", "kraken-futures/cryptofeed/ws_book_10products_20210722"),
+/// The folders of venues that are spoken here: folder, venue and product.
+const FOLDERS: [(&str, &str, &str); 4] = [
+    ("binance", "binance", "spot"),
+    ("binance-usdm", "binance", "usdm"),
+    ("kraken", "kraken", "spot"),
+    ("kraken-futures", "kraken", "futures"),
 ];
 
 /// The folder of recordings; nothing, told in one line, where there is none and none is required.
@@ -33,26 +30,62 @@ fn recordings() -> Option<PathBuf> {
     None
 }
 
-/// An entry by the venue's spelling, which either side may write in capitals.
+/// Every file below a folder whose name ends so, sorted.
+fn found(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            all.extend(found(&path, end));
+        } else if path.to_string_lossy().ends_with(end) {
+            all.push(path);
+        }
+    }
+    all.sort();
+    all
+}
+
+/// An entry by the venue's spelling, which either side may write in capitals. Kraken's retired streams say XBT.
 fn of<'a>(all: &'a Value, name: &str) -> &'a Value {
+    let usual = name.replace("XBT/", "BTC/").replace("/XBT", "/BTC");
     let mut all = all.as_object().expect("an object").values();
-    let is_it =
-        |entry: &&Value| entry["venue_symbol"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name));
+    let is_it = |entry: &&Value| {
+        let own = entry["venue_symbol"].as_str();
+        own.is_some_and(|own| own.eq_ignore_ascii_case(name) || own == usual)
+    };
     all.find(is_it).unwrap_or_else(|| panic!("nothing of {name}"))
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("as recorded")).expect("as recorded")
+}
+
+/// The recording that a file beside it is about.
+fn recording(path: &Path, about: &Value) -> PathBuf {
+    path.with_file_name(about["recording"].as_str().expect("as recorded"))
+}
+
+/// What the binary makes of a tape.
+fn replay(venue: &str, product: &str, tape: &Path) -> Value {
+    let run = venuekit(&["replay", "--venue", venue, "--product", product, "--json"]).arg(tape).output();
+    let run = run.expect("the binary runs");
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(0), "{}: {told}", tape.display());
+    serde_json::from_slice(&run.stdout).expect("one object")
 }
 
 #[test]
 fn sessions_of_others_replay_to_what_an_independent_checker_made_of_them() {
     let Some(folder) = recordings() else { return };
-    for (venue, product, name) in SESSIONS {
-        let tape = folder.join(format!("{name}.jsonl.gz"));
-        let output =
-            venuekit(&["replay", "--venue", venue, "--product", product, "--json"]).arg(&tape).output();
-        let output = output.expect("the binary runs");
-        assert_eq!(output.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-        let report: Value = serde_json::from_slice(&output.stdout).expect("one object");
-        let expected = std::fs::read(folder.join(format!("{name}.expected.json"))).expect("beside it");
-        let expected: Value = serde_json::from_slice(&expected).expect("JSON");
+    let mut sessions = 0;
+    let of_all = |&(name, venue, product): &(&str, &'static str, &'static str)| {
+        found(&folder.join(name), ".expected.json").into_iter().map(move |path| (venue, product, path))
+    };
+    for (venue, product, path) in FOLDERS.iter().flat_map(of_all) {
+        let expected = json(&path);
+        let name = path.display();
+        let report = replay(venue, product, &recording(&path, &expected));
+        sessions += 1;
         let books = expected["books"].as_object().expect("books");
         assert_eq!(report["books"].as_object().map(|ours| ours.len()), Some(books.len()), "{name}");
         for (symbol, theirs) in books {
@@ -88,4 +121,57 @@ fn sessions_of_others_replay_to_what_an_independent_checker_made_of_them() {
             }
         }
     }
+    assert!(sessions >= 8, "{sessions} sessions");
+}
+
+/// The rows of a tape with one fault done to them.
+fn spoilt(rows: &str, fault: &Value) -> String {
+    let mut rows: Vec<String> = rows.lines().map(str::to_owned).collect();
+    let row = |key: &str| usize::try_from(fault[key].as_u64().expect("as recorded")).expect("a row");
+    let at = row("row");
+    match fault["op"].as_str().expect("as recorded") {
+        "drop" => drop(rows.remove(at)),
+        "duplicate" => rows.insert(at, rows[at].clone()),
+        "swap" => rows.swap(at, row("row2")),
+        "corrupt_qty" => {
+            let quoted = |key: &str| fault[key].as_str().expect("as recorded").replace('"', "\\\"");
+            assert!(rows[at].contains(&quoted("from")), "as recorded");
+            rows[at] = rows[at].replacen(&quoted("from"), &quoted("to"), 1);
+        }
+        other => panic!("{other} is new"),
+    }
+    rows.join("\n")
+}
+
+#[test]
+fn every_fault_in_them_is_told_at_its_update_and_nowhere_else() {
+    let Some(folder) = recordings() else { return };
+    let scratch = tempfile::tempdir().expect("a folder");
+    let tape = scratch.path().join("spoilt.jsonl");
+    let mut complaints = 0;
+    for (name, venue, product) in FOLDERS {
+        for path in found(&folder.join(name), ".faults.json") {
+            let file = json(&path);
+            let gzipped = std::fs::File::open(recording(&path, &file)).expect("as recorded");
+            let rows = std::io::read_to_string(flate2::read::GzDecoder::new(gzipped)).expect("as recorded");
+            for fault in file["faults"].as_array().expect("as recorded") {
+                std::fs::write(&tape, spoilt(&rows, &fault["fault"])).expect("written");
+                let report = replay(venue, product, &tape);
+                let changed = &fault["expected"]["changed_books"];
+                for book in report["books"].as_object().expect("books").values() {
+                    let symbol = book["venue_symbol"].as_str().expect("a name");
+                    let at = format!("{} of {symbol}", fault["fault"]);
+                    let wanted = |key: &str| changed.get(symbol).map_or(&Value::Null, |book| &book[key]);
+                    let sum = wanted("first_checksum_bad_at_update");
+                    let gap = wanted("first_gap_at_update");
+                    // A book whose checksum fails is given up, which is a gap too.
+                    let first = if gap.is_null() { sum } else { gap };
+                    assert_eq!(&book["first_checksum_bad_at_update"], sum, "{at}");
+                    assert_eq!(&book["first_gap_at_update"], first, "{at}");
+                    complaints += usize::from(!first.is_null());
+                }
+            }
+        }
+    }
+    assert!(complaints >= 10, "{complaints} complaints");
 }
