@@ -4,11 +4,12 @@
 
 use core::hint::select_unpredictable;
 
-use venuekit_types::{Now, Price};
+use venuekit_types::{Now, Price, Qty};
 
 use crate::buffer::Buffer;
 use crate::ladder::{self, Ladder};
 use crate::link::{Cursor, Usual, Verdict};
+use crate::side::{Side, Slot};
 use crate::{
     Assurance, Cause, Checksum, Early, Gap, Linkage, NotLive, Outcome, Rules, State, Unvouched, Update, View,
 };
@@ -37,6 +38,8 @@ pub struct Book {
     checksummed: bool,
     ladder: Ladder,
     buffer: Buffer,
+    /// How many messages went the short way, modulo 256.
+    short: u8,
 }
 
 impl Book {
@@ -53,6 +56,7 @@ impl Book {
             checksummed: false,
             ladder: Ladder::new(),
             buffer: Buffer::default(),
+            short: 0,
         }
     }
 
@@ -149,21 +153,51 @@ impl Book {
     pub fn apply(&mut self, now: Now, update: &Update<'_>) -> Outcome {
         // Many venues send one level a message, on either side by chance. The next one goes a short way on which
         // nothing has to be guessed; the update itself goes by value and stays in registers.
-        if update.bids.len() + update.asks.len() == 1 && self.usual.is_next(self.cursor.last, update.ids) {
-            let is_bid = update.asks.is_empty();
-            let level = select_unpredictable(is_bid, update.bids, update.asks)[0];
-            if let Some((side, slot)) = self.ladder.slot(&self.rules, is_bid, level) {
-                self.cursor.last = update.ids.map(|ids| ids.last);
-                self.updated = now;
-                side.set_at(slot, level.qty);
-                return Outcome::Applied;
-            }
+        if self.apply_row(now, update, Side::slot_in_whole, Side::set_at) {
+            return Outcome::Applied;
         }
         self.apply_any(now, *update)
     }
 
+    /// Applies a message of one row that is surely the next and finds its slot; false when it does nothing.
+    #[inline(always)]
+    fn apply_row(
+        &mut self,
+        now: Now,
+        update: &Update<'_>,
+        find: fn(&Side, Price) -> Option<Slot>,
+        set: fn(&mut Side, Slot, Qty),
+    ) -> bool {
+        if update.bids.len() + update.asks.len() != 1 {
+            return false;
+        }
+        let (Some(last), Some(ids)) = (&mut self.cursor.last, update.ids) else { return false };
+        if !self.usual.is_next(*last, ids) {
+            return false;
+        }
+        let is_bid = update.asks.is_empty();
+        let level = select_unpredictable(is_bid, update.bids, update.asks)[0];
+        let side = self.ladder.side_of_row(is_bid);
+        let Some(slot) =
+            find(side, level.price).filter(|_| (level.qty.0 | level.price.0.wrapping_sub(1)) >= 0)
+        else {
+            return false;
+        };
+        *last = ids.last;
+        self.updated = now;
+        set(side, slot, level.qty);
+        self.short = self.short.wrapping_add(1);
+        if self.short == 0 {
+            self.ladder.find_best();
+        }
+        true
+    }
+
     #[inline(never)]
     fn apply_any(&mut self, now: Now, update: Update<'_>) -> Outcome {
+        if self.apply_row(now, &update, Side::slot, Side::set_at_last) {
+            return Outcome::Applied;
+        }
         if self.state != State::Live {
             return self.apply_early(update);
         }
@@ -183,8 +217,9 @@ impl Book {
         }
         self.cursor = self.cursor.after(update.ids);
         self.updated = now;
-        let Rules { linkage, depth, checksum, .. } = self.rules;
-        let is_plain = depth.is_none() && checksum == Checksum::None && self.ladder.is_on_grid();
+        let Rules { linkage, depth, checksum, limits, .. } = self.rules;
+        let is_plain =
+            depth.is_none() && checksum == Checksum::None && self.ladder.is_plain(limits.levels_per_side);
         self.usual = if is_plain { linkage.usual() } else { Usual::Unknown };
         Outcome::Applied
     }

@@ -9,7 +9,7 @@ use core::hint::select_unpredictable;
 use venuekit_types::{BookSide, Level, Price, Qty, Scale, Scaled};
 
 use crate::crc::{self, Precision, Spelling};
-use crate::side::{Side, Slot};
+use crate::side::Side;
 use crate::{Cause, Checksum, Gap, Rules, Update};
 
 #[derive(Clone, Debug)]
@@ -67,21 +67,24 @@ impl Ladder {
         self.finish(rules, update)
     }
 
-    /// True while no price between two ticks was ever written: then no message has one to name.
-    pub(crate) fn is_on_grid(&self) -> bool {
-        self.sides.iter().all(|side| !side.has_been_off_grid())
+    /// True while no price between two ticks was ever written, so that no message has one to name, and while there
+    /// are fewer places than levels allowed, so that writing into them breaks no bound.
+    pub(crate) fn is_plain(&self, levels_max: usize) -> bool {
+        self.sides.iter().all(|side| !side.has_been_off_grid() && side.places() <= levels_max)
     }
 
-    /// Where a single row is written, if it can be and has a place already.
+    /// The side of a single row, where either is as likely.
     #[inline]
-    pub(crate) fn slot(&mut self, rules: &Rules, is_bid: bool, level: Level) -> Option<(&mut Side, Slot)> {
+    pub(crate) fn side_of_row(&mut self, is_bid: bool) -> &mut Side {
         let [bids, asks] = &mut self.sides;
-        let side = select_unpredictable(is_bid, bids, asks);
-        if (level.qty.0 | level.price.0.wrapping_sub(1)) < 0 || side.len() >= rules.limits.levels_per_side {
-            return None;
-        }
-        let slot = side.slot(level.price)?;
-        Some((side, slot))
+        select_unpredictable(is_bid, bids, asks)
+    }
+
+    /// Finds the best levels that are not known: on the short way of a single row nobody does.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn find_best(&mut self) {
+        self.sides.iter_mut().for_each(Side::find_best);
     }
 
     /// Writes a diff into the book; `Ok(true)` when a checksum vouched for the result. Nothing of a message with a
@@ -89,8 +92,8 @@ impl Ladder {
     pub(crate) fn write(&mut self, rules: &Rules, update: &Update<'_>) -> Result<bool, Gap> {
         check_numbers(update)?;
         let [bids, asks] = &mut self.sides;
-        update.bids.iter().for_each(|&level| bids.set(level));
-        update.asks.iter().for_each(|&level| asks.set(level));
+        bids.set(update.bids);
+        asks.set(update.asks);
         self.finish(rules, update)
     }
 

@@ -31,10 +31,8 @@ impl Cursor {
 pub(crate) enum Usual {
     /// None can be told without more ado.
     Unknown,
-    /// Its number is the next.
-    Step,
-    /// Its range begins with the next number.
-    Range,
+    /// Its range begins with the next number; a single number is a range.
+    Next,
     /// It names the last.
     Chain,
 }
@@ -42,16 +40,11 @@ pub(crate) enum Usual {
 impl Usual {
     /// True when it is surely the next; false says nothing.
     #[inline]
-    pub(crate) fn is_next(self, last: Option<u64>, ids: Option<Ids>) -> bool {
-        let (Some(last), Some(ids)) = (last, ids) else { return false };
-        if self == Usual::Step {
-            return last.checked_add(1) == Some(ids.last);
+    pub(crate) fn is_next(self, last: u64, ids: Ids) -> bool {
+        if self == Usual::Next {
+            return last.wrapping_add(1) == ids.first && ids.first != 0 && ids.first <= ids.last;
         }
-        match self {
-            Usual::Range => last.checked_add(1) == Some(ids.first) && ids.first <= ids.last,
-            Usual::Chain => ids.prev == Some(last) && last <= ids.last,
-            Usual::Step | Usual::Unknown => false,
-        }
+        self == Usual::Chain && ids.prev == Some(last) && last <= ids.last
     }
 }
 
@@ -91,8 +84,7 @@ impl Linkage {
     /// How the update right after the last is known once the stream has linked.
     pub(crate) fn usual(self) -> Usual {
         match self {
-            Linkage::Step { .. } => Usual::Step,
-            Linkage::Range { .. } => Usual::Range,
+            Linkage::Step { .. } | Linkage::Range { .. } => Usual::Next,
             Linkage::Chain { .. } => Usual::Chain,
             Linkage::Replace | Linkage::Unnumbered | Linkage::Rising | Linkage::Socket => Usual::Unknown,
         }
@@ -164,4 +156,15 @@ impl Linkage {
 
 fn broken(expected: u64, got: u64) -> Verdict {
     Verdict::Broken(Gap::between(Cause::Sequence, expected, got))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_surely_next_after_the_last_number_there_is() {
+        assert!(Usual::Next.is_next(u64::MAX - 1, Ids::single(u64::MAX)));
+        assert!(!Usual::Next.is_next(u64::MAX, Ids::single(0)));
+    }
 }

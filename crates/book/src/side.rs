@@ -6,6 +6,7 @@
 //! about sequences, bounds and checksums.
 
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 use core::iter::FusedIterator;
 
 use venuekit_types::{BookSide, Level, Price, Qty};
@@ -30,9 +31,9 @@ pub(crate) struct Side {
     laid: Vec<Level>,
     /// Times that a level went to or left the tail since the window was last laid.
     misses: usize,
-    /// The rank of the best level; above every other when there is none.
+    /// No level stands at a better rank than this one.
     best_rank: u64,
-    /// Its quantity; zero when there is none.
+    /// The quantity that stands there; zero when the best level has to be looked for from there on.
     best_qty: Qty,
 }
 
@@ -108,15 +109,30 @@ impl Side {
         self.tail.binary_search_by_key(&self.order(price), |row| self.order(row.price))
     }
 
-    /// Sets the quantity at a price; zero removes it.
+    /// Sets the quantity at each price; zero removes it.
     ///
-    /// Always inlined: the loop over a message's rows keeps what it needs of the side in registers.
+    /// Always inlined: the loop keeps what it needs of the side in registers.
     #[inline(always)]
-    pub(crate) fn set(&mut self, level: Level) {
-        match self.slot(level.price) {
-            Some(slot) => self.set_at(slot, level.qty),
-            None => self.set_elsewhere(level),
+    pub(crate) fn set(&mut self, rows: &[Level]) {
+        for &level in rows {
+            match self.slot(level.price) {
+                Some(Slot { rank, place }) => {
+                    self.window.set(place, level.qty.0);
+                    if rank <= self.best_rank {
+                        (self.best_rank, self.best_qty) = (rank, level.qty);
+                    }
+                }
+                None => self.set_elsewhere(level),
+            }
         }
+        self.find_best();
+    }
+
+    /// Where a price is written that lies in a leaf with all places.
+    #[inline(always)]
+    pub(crate) fn slot_in_whole(&self, price: Price) -> Option<Slot> {
+        let rank = self.rank(price)?;
+        Some(Slot { rank, place: self.window.place_in_whole(rank)? })
     }
 
     /// Where a price is written that has a place in the window.
@@ -126,32 +142,39 @@ impl Side {
         Some(Slot { rank, place: self.window.place(rank)? })
     }
 
-    /// Sets the quantity there; zero removes it.
+    /// Sets the quantity there; zero removes it. Whether that was the best level is nothing to guess at: chance
+    /// decides it. A level that is gone is looked for by whoever asks, or by [`Side::find_best`].
     #[inline(always)]
     pub(crate) fn set_at(&mut self, Slot { rank, place }: Slot, qty: Qty) {
         self.window.set(place, qty.0);
-        if rank <= self.best_rank {
-            self.touch(rank, qty);
-        }
+        let is_best = rank <= self.best_rank;
+        self.best_rank = select_unpredictable(is_best, rank, self.best_rank);
+        self.best_qty = Qty(select_unpredictable(is_best, qty.0, self.best_qty.0));
     }
 
-    /// Keeps the best level when a row at or above it was written.
-    fn touch(&mut self, rank: u64, qty: Qty) {
-        if qty.0 != 0 {
-            (self.best_rank, self.best_qty) = (rank, qty);
-        } else {
-            self.find_best();
-        }
-    }
-
-    #[cold]
+    /// Sets the quantity there as [`Side::set_at`] does, and makes it quicker next time.
     #[inline(never)]
-    fn find_best(&mut self) {
-        let near = self.window.lowest().map(|rank| self.level(rank));
+    pub(crate) fn set_at_last(&mut self, slot: Slot, qty: Qty) {
+        self.set_at(slot, qty);
+        self.window.make_whole(slot.place);
+    }
+
+    /// Finds the best level if it is not known, so that reading it is quick.
+    #[inline]
+    pub(crate) fn find_best(&mut self) {
+        if self.best_qty.0 == 0 {
+            self.window.prune(self.best_rank);
+            let best = self.look_for_best();
+            self.best_qty = best.unwrap_or_default().qty;
+            self.best_rank = best.and_then(|best| self.rank(best.price)).unwrap_or(u64::MAX);
+        }
+    }
+
+    #[inline(never)]
+    fn look_for_best(&self) -> Option<Level> {
+        let near = self.window.lowest(self.best_rank).map(|rank| self.level(rank));
         let far = self.tail.last().copied();
-        let best = near.into_iter().chain(far).max_by_key(|row| self.order(row.price));
-        self.best_qty = best.unwrap_or_default().qty;
-        self.best_rank = best.and_then(|best| self.rank(best.price)).unwrap_or(u64::MAX);
+        near.into_iter().chain(far).max_by_key(|row| self.order(row.price))
     }
 
     /// Writes a level that has no place in the window yet.
@@ -159,10 +182,10 @@ impl Side {
     #[inline(never)]
     fn set_elsewhere(&mut self, level: Level) {
         let rank = self.rank(level.price);
-        self.write_elsewhere(level, rank);
         if let Some(rank) = rank.filter(|rank| *rank <= self.best_rank) {
-            self.touch(rank, level.qty);
+            (self.best_rank, self.best_qty) = (rank, Qty(0));
         }
+        self.write_elsewhere(level, rank);
     }
 
     fn write_elsewhere(&mut self, level: Level, rank: Option<u64>) {
@@ -250,6 +273,7 @@ impl Side {
         self.has_been_off_grid = self.tick != 0 && step != self.tick;
         self.tail.clear();
         self.misses = 0;
+        (self.best_rank, self.best_qty) = (0, Qty(0));
         let ranks =
             || levels.iter().filter(|level| level.qty.0 != 0).filter_map(|level| self.rank(level.price));
         let (Some(low), Some(high)) = (ranks().min(), ranks().max()) else {
@@ -285,7 +309,7 @@ impl Side {
             let far = self.tail.first().copied();
             let worst = near.into_iter().chain(far).min_by_key(|row| self.order(row.price));
             let worst = worst.expect("it has more levels than none");
-            self.set(Level { qty: Qty(0), ..worst });
+            self.set(&[Level { qty: Qty(0), ..worst }]);
             cut(worst);
         }
     }
@@ -295,9 +319,17 @@ impl Side {
         self.window.len() + self.tail.len()
     }
 
+    /// Places for levels, with a quantity or without; there are no fewer than levels.
+    pub(crate) fn places(&self) -> usize {
+        self.window.places() + self.tail.len()
+    }
+
     #[inline]
     pub(crate) fn best(&self) -> Option<Level> {
-        (self.best_qty.0 != 0).then(|| Level { price: self.price(self.best_rank), qty: self.best_qty })
+        if self.best_qty.0 == 0 {
+            return self.look_for_best();
+        }
+        Some(Level { price: self.price(self.best_rank), qty: self.best_qty })
     }
 
     #[inline]
@@ -426,7 +458,7 @@ mod tests {
     fn the_ends_of_the_integers_are_prices_too() {
         let mut asks = side(BookSide::Ask, &[(i64::MAX, 1), (1, i64::MAX)]);
         assert_eq!(shown(&asks), vec![(1, i64::MAX), (i64::MAX, 1)]);
-        asks.set(Level::new(i64::MIN, 0));
+        asks.set(&[Level::new(i64::MIN, 0)]);
         assert_eq!(asks.len(), 2);
         assert_eq!(asks.at(Price(i64::MAX)), Some(Qty(1)));
         assert_eq!(asks.at(Price(2)), None);
@@ -455,7 +487,7 @@ mod tests {
             let loaded = side(of, &rows);
             let mut set = Side::new(of);
             for &(p, q) in &rows {
-                set.set(Level::new(p, q));
+                set.set(&[Level::new(p, q)]);
             }
             prop_assert_eq!(shown(&loaded), shown(&set));
             prop_assert_eq!(loaded.best(), loaded.iter().next());
@@ -544,7 +576,7 @@ mod tests {
             for (at, step) in steps.iter().enumerate() {
                 match step {
                     Step::Set(price, qty) => {
-                        side.set(Level::new(*price, *qty));
+                        side.set(&[Level::new(*price, *qty)]);
                         write(&mut model, *price, *qty);
                     }
                     Step::Load(rows) => {
@@ -564,7 +596,7 @@ mod tests {
                             let away = n.saturating_mul(64 * 50);
                             let price = if ask { best.saturating_sub(away) } else { best.saturating_add(away) };
                             if price > 0 {
-                                side.set(Level::new(price, n));
+                                side.set(&[Level::new(price, n)]);
                                 write(&mut model, price, n);
                             }
                         }

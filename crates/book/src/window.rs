@@ -189,6 +189,11 @@ impl Window {
         self.len
     }
 
+    /// Places with a quantity or without.
+    pub(crate) fn places(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// The place of a rank, if it has one.
     #[inline]
     pub(crate) fn place(&self, rank: u64) -> Option<Place> {
@@ -197,12 +202,20 @@ impl Window {
         (leaf.used >> bit & 1 != 0).then(|| Place { id, bit, at: leaf.place(bit) })
     }
 
+    /// The place of a rank, if its leaf has all.
+    #[inline]
+    pub(crate) fn place_in_whole(&self, rank: u64) -> Option<Place> {
+        let id = self.directory[self.entry(rank)?];
+        let (leaf, bit) = (&self.leaves[usize::from(id)], bit_of(rank));
+        (leaf.used == u64::MAX).then(|| Place { id, bit, at: index(leaf.block) + index(bit) })
+    }
+
     /// Sets the quantity at a place, zero for none.
     #[inline]
     pub(crate) fn set(&mut self, Place { id, bit, at }: Place, qty: i64) {
         let leaf = &mut self.leaves[usize::from(id)];
-        let (was, is) = (leaf.live >> bit & 1, u64::from(qty != 0));
-        leaf.live ^= (was ^ is) << bit;
+        let was = leaf.live >> bit & 1;
+        leaf.live = leaf.live & !(1 << bit) | u64::from(qty != 0) << bit;
         self.blocks[at] = qty;
         self.len = self.len + usize::from(qty != 0) - usize::from(was != 0);
     }
@@ -273,12 +286,17 @@ impl Window {
 
     /// Makes room for one more place in a leaf whose block is full: by sweeping, else in the next larger block.
     fn make_room(&mut self, id: usize) {
-        let Leaf { live, block, class, .. } = self.leaves[id];
+        let Leaf { live, class, .. } = self.leaves[id];
         if live.count_ones() <= 1 << class >> 1 {
             self.sweep(id);
             return;
         }
-        let next = if class < PACKED_MAX { class + 1 } else { WHOLE };
+        self.grow(id, if class < PACKED_MAX { class + 1 } else { WHOLE });
+    }
+
+    /// Moves a leaf into a larger block.
+    fn grow(&mut self, id: usize, next: u8) {
+        let Leaf { used, block, class, .. } = self.leaves[id];
         let larger = self.take(next);
         let (from, to) = (index(block), index(larger));
         self.blocks.copy_within(from..from + (1 << class), to);
@@ -287,9 +305,9 @@ impl Window {
         (leaf.block, leaf.class) = (larger, next);
         if next == WHOLE {
             // From here on every rank has its place: the quantities move there from the last to the first.
-            let mut from = to + (1 << class);
+            let mut from = to + index(used.count_ones());
             for bit in (0..64).rev() {
-                let qty = if leaf.used >> bit & 1 == 0 {
+                let qty = if used >> bit & 1 == 0 {
                     0
                 } else {
                     from -= 1;
@@ -298,6 +316,14 @@ impl Window {
                 self.blocks[to + bit] = qty;
             }
             leaf.used = u64::MAX;
+        }
+    }
+
+    /// Gives all places to a leaf that is written row by row, while that leaves room for levels to come.
+    pub(crate) fn make_whole(&mut self, Place { id, .. }: Place) {
+        let id = usize::from(id);
+        if (FIRST + 1..WHOLE).contains(&self.leaves[id].class) && self.blocks.len() < 2 * self.len + 512 {
+            self.grow(id, WHOLE);
         }
     }
 
@@ -394,15 +420,23 @@ impl Window {
         }
     }
 
-    /// The lowest rank with a quantity.
-    pub(crate) fn lowest(&mut self) -> Option<u64> {
-        loop {
-            let at = self.from(0)?;
-            match self.leaf(at).live {
-                0 => self.remove_leaf(at),
-                live => return Some(self.rank(at, first_bit(live))),
-            }
+    /// The lowest rank with a quantity, where none stands below `rank`.
+    pub(crate) fn lowest(&self, rank: u64) -> Option<u64> {
+        let Cursor { rank, leaf, .. } = self.leaf_from(self.start_at(rank));
+        (leaf.live != 0).then(|| rank + to_u64(first_bit(leaf.live)))
+    }
+
+    /// Takes the entries of leaves without quantities away, from that of a rank on to the first that has some.
+    pub(crate) fn prune(&mut self, rank: u64) {
+        let start = self.start_at(rank);
+        while let Some(at) = self.from(start).filter(|at| self.leaf(*at).live == 0) {
+            self.remove_leaf(at);
         }
+    }
+
+    /// The entry of a rank, or of the first rank that is in range.
+    fn start_at(&self, rank: u64) -> usize {
+        usize::try_from(rank.saturating_sub(self.base) / LEAF).unwrap_or(usize::MAX)
     }
 
     #[inline]

@@ -90,7 +90,9 @@ fn rules() -> impl Strategy<Value = Rules> {
     ];
     let depth = prop_oneof![3 => Just(None), 1 => (20_u32..40).prop_map(Some)];
     let checksum = prop_oneof![3 => Just(Checksum::None), 1 => Just(Checksum::Crc32Fixed { levels: 3 })];
-    (linkage, depth, checksum, 25_usize..35).prop_map(|(linkage, depth, checksum, levels_per_side)| Rules {
+    // The short way is for books with more room than places.
+    let levels = prop_oneof![25_usize..35, 200_usize..300];
+    (linkage, depth, checksum, levels).prop_map(|(linkage, depth, checksum, levels_per_side)| Rules {
         depth,
         checksum,
         limits: Limits { levels_per_side, ..Limits::default() },
@@ -120,7 +122,7 @@ proptest! {
     #![proptest_config(config())]
     #[test]
     fn a_row_said_once_means_what_it_means_said_twice(
-        rules in rules(), steps in prop::collection::vec(step(), 1..200),
+        rules in rules(), steps in prop::collection::vec(step(), 1..300),
     ) {
         let (mut once, mut twice) = (Book::new(rules), Book::new(rules));
         let rows: Vec<Level> = (10..35).map(|price| Level::new(price, 1)).collect();
