@@ -56,23 +56,29 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Programs that a step starts, and the packages they come in.
-const PROGRAMS: [(&str, &[&str]); 5] = [
+const PROGRAMS: [(&str, &[&str]); 6] = [
     ("git", &["git"]),
     ("cc", &["gcc", "libc6-dev"]),
     ("python3", &["python3"]),
     // Its server stands beside its own programs, which are not on the path.
     ("psql", &["postgresql"]),
+    ("nats-server", &["nats-server"]),
     // Injects faults into calls of a process.
     ("strace", &["strace"]),
 ];
 
 /// Installs what is missing, where the system has a way that asks nobody.
 fn tools() -> Result<()> {
+    let mut is_listed = false;
     for (program, packages) in PROGRAMS {
         if run::exists(program) {
             continue;
         }
         ensure!(run::exists("apt-get"), "{program} is missing; install it first");
+        // A fresh machine has no list of packages, or an old one.
+        if !std::mem::replace(&mut is_listed, true) {
+            pass_through(run::program("apt-get").args(["update", "--quiet"]))?;
+        }
         pass_through(
             run::program("apt-get").args(["install", "--yes", "--no-install-recommends"]).args(packages),
         )?;
@@ -83,12 +89,16 @@ fn tools() -> Result<()> {
 
 /// What is off by default: sinks that need a server or a large library.
 fn features() -> Result<()> {
-    let mut tests = cargo(&["test", "--package=venuekit-store", "--features=postgres,parquet", "--locked"]);
+    let mut tests =
+        cargo(&["test", "--package=venuekit-store", "--features=postgres,parquet,nats", "--locked"]);
     pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
     let mut tests =
         cargo(&["test", "--package=venuekit-ingest", "--features=postgres", "--test=server", "--locked"]);
     pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
-    pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet", "--locked"]))?;
+    let mut tests =
+        cargo(&["test", "--package=venuekit-ingest", "--features=nats", "--test=nats", "--locked"]);
+    pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
+    pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet,nats", "--locked"]))?;
     pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--no-default-features", "--locked"]))
 }
 

@@ -191,6 +191,3 @@ impl Teller {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -175,19 +175,22 @@ async fn send(
     Ok(())
 }
 
+/// What the stream itself had to say.
+fn said(error: &PublishError) -> Option<&jetstream::Error> {
+    error.source()?.downcast_ref()
+}
+
 /// Whether the server or the stream takes no message so large, which trying again does not change.
 fn is_oversize(error: &PublishError) -> bool {
-    let said = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
     error.kind() == PublishErrorKind::MaxPayloadExceeded
-        || said.is_some_and(|said| said.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
+        || said(error).is_some_and(|said| said.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
 }
 
 fn of_publish(error: PublishError) -> BusError {
-    match error.kind() {
-        PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe | PublishErrorKind::StreamNotFound => {
-            BusError::Unreachable(Box::new(error))
-        }
-        _ => BusError::Other(Box::new(error)),
+    // Where the stream said nothing, the way to it broke.
+    match said(&error) {
+        Some(_) => BusError::Other(Box::new(error)),
+        None => BusError::Unreachable(Box::new(error)),
     }
 }
 
