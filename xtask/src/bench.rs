@@ -1,4 +1,4 @@
-//! Measurements, printed and never asserted: `cargo xtask bench [book|ingest|trip]`, and `--peers` for other people's
+//! Measurements, printed and never asserted: `cargo xtask bench [book|ingest|drain|trip]`, and `--peers` for other people's
 //! books beside ours.
 
 use std::path::PathBuf;
@@ -32,6 +32,8 @@ enum What {
     Book,
     /// Whole processes: simulator, sockets, session, book, database.
     Ingest,
+    /// How fast a spool drains into a server that is back, beside rows that go on coming.
+    Drain,
     /// How long a halt takes to hold, inside the gateway's process and from another one.
     Trip,
 }
@@ -47,6 +49,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if wanted(What::Ingest) {
         throughput::run()?;
+    }
+    if wanted(What::Drain) {
+        let bench = ["bench", "--package=venuekit-store", "--features=postgres", "--bench=drain"];
+        pass_through(&mut cargo(&bench))?;
     }
     if wanted(What::Trip) {
         pass_through(&mut cargo(&["bench", "--package", "venuekit-driver", "--bench", "trip"]))?;

@@ -11,7 +11,7 @@ use venuekit_driver::{Clock, ServeOptions, serve};
 use venuekit_ingest::{Config, Ended, Exit, Faults, IngestError, Overrides};
 use venuekit_sign::Credentials;
 use venuekit_sim::{Sim, SimConfig};
-use venuekit_store::{MarketCounts, Reader, World};
+use venuekit_store::{Limit, MarketCounts, OpenMode, Reader, Sink as _, Sqlite, World};
 
 /// Trades and book changes of all nine markets.
 fn all_nine(counts: &[MarketCounts]) -> bool {
@@ -112,6 +112,41 @@ async fn under_faults_books_go_stale_and_heal_and_the_account_is_followed_over_t
     let open: u64 =
         Reader::open(&path).expect("opens").counts().expect("counts").iter().map(|m| m.open_gaps).sum();
     assert!(open <= summary.gaps_open, "{open} gaps are open in the database, {summary}");
+}
+
+/// R2: what a venue lets through is kept, and the next run sends nothing before a ban is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ban_and_what_was_used_outlive_a_restart() {
+    let clock = Clock::start();
+    let sim = Sim::new(SimConfig::new(7, clock.now()).only(&["doex"]));
+    let doex = sim.into_venues().pop().expect("simulated");
+    let server = serve(doex, ServeOptions { clock, ..ServeOptions::default() }).await.expect("serves");
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (rest, stream) = (server.rest_origin(), server.stream_origin());
+    let text = format!(
+        "[venues.doex]\nrest = \"{rest}\"\nstream = \"{stream}\"\nsymbols = [\"BTC/USDT\"]\n\
+         channels = [\"book\"]\n[health]\nlisten = \"127.0.0.1:0\"\n[sink]\npath = \"v.db\"\n"
+    );
+    let config = || Config::from_toml(&text, "v.toml", scratch.path()).expect("valid");
+    let path = scratch.path().join("v.db");
+    let mut running = start(config(), BTreeMap::new());
+    let world = running.started().await.world;
+    assert!(running.line().await.starts_with("doex BTC/USDT live "));
+    running.end(Ended::Asked).await;
+    let mut sink = Sqlite::open(&path, &world, OpenMode::Resume).expect("opens");
+    let kept = sink.resume().expect("reads").limits;
+    assert!(kept.iter().any(|limit| limit.origin == rest && limit.amount > 0), "{kept:?}");
+
+    // As a run leaves it that was banned for two seconds and killed.
+    let until = clock.now().wall.plus(std::time::Duration::from_secs(2));
+    let ban = Limit { origin: rest.clone(), name: "ban".to_owned(), amount: 0, at: until };
+    sink.keep_limits(&[ban]).expect("stores");
+    drop(sink);
+    let mut running = start(config(), BTreeMap::new());
+    running.started().await;
+    assert!(running.line().await.starts_with("doex BTC/USDT live "));
+    assert!(clock.now().wall >= until, "a book was fetched during a ban");
+    running.end(Ended::Asked).await;
 }
 
 /// The canary: a key and a secret that must not be seen anywhere. The secret is base64, as the venue hands it out.

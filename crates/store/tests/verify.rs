@@ -235,6 +235,7 @@ fn a_file_from_before_private_rows_is_whole_and_goes_on() {
         .execute_batch(
             "DELETE FROM batch WHERE log IN ('order_state', 'fill', 'movement');
              DROP TABLE order_state; DROP TABLE fill; DROP TABLE movement; DROP TABLE fanout; DROP TABLE outbox;
+             DROP TABLE request_limit;
              PRAGMA user_version = 3;",
         )
         .expect("is as that release left it");

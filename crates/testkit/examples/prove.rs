@@ -4,7 +4,9 @@
 //!
 //! `--what orders` places [`INTENTS`] orders a seed over a link that loses answers, with kills of the process;
 //! `--what crowd` follows two hundred markets a venue instead of the few there are;
-//! `--what requests` floods an hour of virtual time with polls and lets clocks jump.
+//! `--what requests` floods an hour of virtual time with polls and lets clocks jump;
+//! `--what day` is a day in which nothing is wrong and no alarm may be raised, `--what week` one of faults after which
+//! all is whole again, each `--hours` long where that is given, and of one seed where `--seeds` does not want more.
 //!
 //! Prints one line per venue; exits 1 at the first run that was not clean, with its seed and the command that repeats
 //! it.
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use venuekit_testkit::scenario::{self, Outcome, Subject};
-use venuekit_testkit::{orders, requests};
+use venuekit_testkit::{endure, orders, requests};
 
 /// Orders placed in one seed.
 const INTENTS: u64 = 50;
@@ -29,10 +31,13 @@ struct Args {
     log: bool,
     venue: Option<String>,
     seed: Option<u64>,
+    hours: Option<u32>,
 }
 
 fn args() -> Result<Args, String> {
-    let mut args = Args { what: "books".to_owned(), seeds: 200, log: false, venue: None, seed: None };
+    let mut args =
+        Args { what: "books".to_owned(), seeds: 200, log: false, venue: None, seed: None, hours: None };
+    let mut seeds = None;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--log" {
@@ -42,19 +47,22 @@ fn args() -> Result<Args, String> {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{word} {value}: not a number"));
         match word.as_str() {
-            "--seeds" => args.seeds = number()?,
+            "--seeds" => seeds = Some(number()?),
+            "--hours" => args.hours = Some(u32::try_from(number()?).unwrap_or(u32::MAX)),
             "--seed" => args.seed = Some(number()?),
             "--venue" => args.venue = Some(value),
-            "--what" if ["books", "crowd", "orders", "requests"].contains(&value.as_str()) => {
+            "--what" if ["books", "crowd", "orders", "requests", "day", "week"].contains(&value.as_str()) => {
                 args.what = value
             }
             _ => {
                 return Err(format!(
-                    "{word}: use --what books|crowd|orders|requests, --seeds N, --venue NAME, --seed S, --log"
+                    "{word}: use --what books|crowd|orders|requests|day|week, --hours N, --seeds N, --venue NAME, --seed S, --log"
                 ));
             }
         }
     }
+    let is_long = args.what == "day" || args.what == "week";
+    args.seeds = seeds.unwrap_or(if is_long { 1 } else { args.seeds });
     Ok(args)
 }
 
@@ -89,6 +97,8 @@ fn main() -> ExitCode {
         );
         match args.what.as_str() {
             "orders" => clean &= prove_orders(name, &subject, seeds, &repeat),
+            "day" => clean &= prove_long(name, &subject, seeds, args.hours.unwrap_or(24), false, &repeat),
+            "week" => clean &= prove_long(name, &subject, seeds, args.hours.unwrap_or(7 * 24), true, &repeat),
             "requests" => clean &= prove_requests(name, &subject, seeds, &repeat),
             _ => clean &= prove_books(name, &subject, seeds, args.log, &repeat),
         }
@@ -189,6 +199,39 @@ fn prove_requests(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, re
     }
     println!("{name}: {events} jumps of a clock, {refused} calls refused for their time");
     clean
+}
+
+fn prove_long(
+    name: &str,
+    subject: &Subject,
+    seeds: std::ops::Range<u64>,
+    hours: u32,
+    is_troubled: bool,
+    repeat: &str,
+) -> bool {
+    for seed in seeds {
+        let endured = endure::run(subject, seed, hours, is_troubled);
+        let judge = &endured.judge;
+        println!(
+            "{name}: {hours} hours, {} books compared, {} held against the venue's, {} trades, {} drifted, \
+             departures {:?}, {} stopped",
+            judge.compared,
+            endured.audits,
+            judge.trade_count,
+            endured.drifts(),
+            endured.departures,
+            judge.stopped
+        );
+        let is_quiet = is_troubled || endured.drifts() == 0;
+        if !endured.is_clean() || !is_quiet {
+            println!("{name}: SEED={seed} FAILED");
+            let texts = judge.divergences.iter().chain(&endured.unexplained).chain(&endured.unhealed);
+            texts.for_each(|text| println!("  {text}"));
+            println!("  repeat: {repeat} {seed} --hours {hours}");
+            return false;
+        }
+    }
+    true
 }
 
 fn report(name: &str, seed: u64, outcome: &Outcome, same: bool, repeat: &str) {

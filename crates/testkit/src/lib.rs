@@ -9,6 +9,7 @@
 
 mod account;
 pub mod conformance;
+pub mod endure;
 mod oracle;
 pub mod orders;
 mod overhear;

@@ -27,24 +27,66 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<Vec<&'t str>> {
     blocks
 }
 
-#[test]
-fn every_command_of_the_runbook_runs() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let text = read("operations.md");
-    for block in blocks(&text, "toml") {
-        let name = block[0].strip_prefix("# ").expect("a config names its file");
-        std::fs::write(folder.path().join(name), block.join("\n")).expect("written");
+/// Commands of the documents that no test can run, each with the reason.
+const NOT_RUN: [(&str, &str); 2] = [
+    (
+        "systemctl reload venuekit-ingest",
+        "it wants a service manager and root; what its signal does is tested apart",
+    ),
+    ("cargo test --workspace", "it is this test, and every other"),
+];
+
+/// Runs a line of a document as it stands there, within a folder that holds what the lines before it made.
+fn run(document: &str, line: &str, folder: &std::path::Path) {
+    let line = line.split("  #").next().expect("split gives one").trim();
+    if let Some((_, why)) = NOT_RUN.iter().find(|(known, _)| *known == line) {
+        println!("{document}: {line:?} is not run: {why}");
+        return;
     }
-    let commands: Vec<&str> = blocks(&text, "sh").concat();
-    assert!(commands.len() >= 6, "{commands:?}");
-    for line in commands {
-        let words: Vec<&str> = line.split(' ').collect();
-        assert_eq!(words[0], "venuekit", "{line}");
-        let output = venuekit(&words[1..]).current_dir(folder.path()).output().expect("the binary runs");
-        let err = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{line}: {err}");
-        if words[1] == "dump" || words[1] == "verify" {
-            assert!(!output.stdout.is_empty(), "{line} said nothing");
+    let args = line.strip_prefix("venuekit ").or_else(|| line.strip_prefix("cargo run --release -- "));
+    let args = args.unwrap_or_else(|| panic!("{document}: nobody knows how to test {line:?}"));
+    let mut words: Vec<&str> = args.split(' ').collect();
+    if words[0] == "ingest" && !words.contains(&"--for") {
+        words.extend(["--for", "3"]);
+    }
+    let output = venuekit(&words).current_dir(folder).output().expect("the binary runs");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{document}: {line}: {err}");
+    if ["dump", "verify", "ingest"].contains(&words[0]) {
+        assert!(!output.stdout.is_empty(), "{document}: {line} said nothing");
+    }
+}
+
+#[test]
+fn every_command_of_the_runbook_and_the_readme_runs() {
+    let documents = ["operations.md", "../README.md"].map(|name| (name, read(name)));
+    let mut seen = Vec::new();
+    for (name, text) in &documents {
+        let folder = tempfile::tempdir().expect("a folder");
+        for block in blocks(text, "toml") {
+            let file = block[0].strip_prefix("# ").expect("a config names its file");
+            std::fs::write(folder.path().join(file), block.join("\n")).expect("written");
+        }
+        for line in blocks(text, "sh").concat() {
+            run(name, line, folder.path());
+            seen.push(line);
+        }
+    }
+    assert!(seen.len() >= 9, "{seen:?}");
+    let is_there = |known: &str| seen.iter().any(|line| line.starts_with(known));
+    assert!(NOT_RUN.iter().all(|(known, _)| is_there(known)), "a reason for what no document says");
+    for (name, text) in &documents {
+        for span in text.split('`').skip(1).step_by(2) {
+            let Some(args) = span.strip_prefix("venuekit ").filter(|args| !args.contains('\n')) else {
+                continue;
+            };
+            let words: Vec<&str> = args.split(' ').collect();
+            let output = venuekit(&[words[0], "--help"]).output().expect("the binary runs");
+            let help = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(0), "{name}: there is no `venuekit {}`", words[0]);
+            for flag in words.iter().filter(|word| word.starts_with("--")) {
+                assert!(help.contains(flag), "{name}: `{span}`: there is no {flag}");
+            }
         }
     }
 }
