@@ -342,7 +342,9 @@ impl Side {
 
     /// Writes the best levels, best first, as many as there is room for; gives how many.
     pub(crate) fn top(&self, out: &mut [Level]) -> usize {
-        let near = self.window.lowest_into(out, |rank, qty| Level { price: self.price(rank), qty: Qty(qty) });
+        let near = self
+            .window
+            .lowest_into(self.best_rank, out, |rank, qty| Level { price: self.price(rank), qty: Qty(qty) });
         let worst = out[..near].last().filter(|_| near == out.len());
         let is_all = match (worst, self.tail.last()) {
             (_, None) => true,

@@ -514,31 +514,41 @@ impl Window {
         Cursor { at: self.directory.len(), rank: 0, leaf: Leaf::EMPTY }
     }
 
-    /// Writes what stands at the lowest ranks, as many as there is room for; gives how many. Goes through a leaf at a
-    /// time, which is quicker than [`Window::walk`].
+    /// Writes what stands at the lowest ranks, where none stands below `rank`, as many as there is room for; gives how
+    /// many. Goes through a leaf at a time, which is quicker than [`Window::walk`].
     #[inline]
-    pub(crate) fn lowest_into<T>(&self, out: &mut [T], row: impl Fn(u64, i64) -> T) -> usize {
-        let room = out.len();
-        let (mut out, mut at) = (out.iter_mut(), 0);
-        while out.len() > 0 {
-            let Cursor { at: next, rank, leaf } = self.leaf_from(at);
+    pub(crate) fn lowest_into<T>(&self, rank: u64, out: &mut [T], row: impl Fn(u64, i64) -> T) -> usize {
+        let (mut done, mut at) = (0, self.start_at(rank));
+        while done < out.len() {
+            // Most often the next leaf is next door.
+            let next_door = self.directory.get(at).map(|&id| self.leaves[usize::from(id)]);
+            let Cursor { at: next, rank, leaf } = match next_door.filter(|leaf| leaf.live != 0) {
+                Some(leaf) => Cursor { at: at + 1, rank: self.rank(at, 0), leaf },
+                None => self.leaf_from(at),
+            };
             if leaf.live == 0 {
                 break;
             }
             at = next;
+            let room = &mut out[done..];
+            let count = room.len().min(index(leaf.live.count_ones()));
             let block = &self.blocks[index(leaf.block)..][..1 << leaf.class];
             if let Ok(whole) = <&[i64; 64]>::try_from(block) {
-                for (bit, place) in bits(leaf.live).zip(&mut out) {
-                    *place = row(rank + to_u64(bit), whole[bit % 64]);
+                let mut live = leaf.live;
+                for place in &mut room[..count] {
+                    let bit = first_bit(live) % 64;
+                    live &= live.wrapping_sub(1);
+                    *place = row(rank + to_u64(bit), whole[bit]);
                 }
             } else {
                 let levels = bits(leaf.used).zip(block).filter(|(_, qty)| **qty != 0);
-                for ((bit, qty), place) in levels.zip(&mut out) {
+                for ((bit, qty), place) in levels.zip(&mut room[..count]) {
                     *place = row(rank + to_u64(bit), *qty);
                 }
             }
+            done += count;
         }
-        room - out.len()
+        done
     }
 
     /// All quantities with their ranks, from the highest down or from the lowest up.
