@@ -181,7 +181,7 @@ class Market:
     def check_books(self):
         epochs = rows = compared = 0
         place = set()
-        epoch = book = last = arrived = generations = before = None
+        epoch = book = last = arrived = generations = before = furthest = None
         cursor = self.db.execute(
             "SELECT epoch, first_seq, last_seq, is_snapshot, bids, asks, ts_local FROM book_change "
             "WHERE venue = ? AND symbol = ? ORDER BY epoch, first_seq",
@@ -193,7 +193,10 @@ class Market:
             if row_epoch != epoch:
                 epochs += 1
                 if last is not None:
-                    before = (last, arrived, generations)
+                    # Where several workers share the markets, an epoch may last beyond one that began after it.
+                    if furthest is None or arrived >= furthest[1]:
+                        furthest = (last, arrived, generations)
+                    before = furthest
                 epoch, book, last, generations = row_epoch, None, None, None
                 if not is_snapshot:
                     self.differs(f"{where}: an epoch begins with a snapshot")
@@ -247,7 +250,7 @@ class Market:
         last, arrived, earlier = before
         same_count = not (earlier and generations) or bool(earlier & generations)
         if same_count and seq <= last:
-            return  # A planned reconnect: the new epoch overlaps the old one.
+            return  # A planned reconnect, or a shard that was handed over: the new epoch overlaps the old one.
         if not self.told(BOOK, arrived, ts_local):
             self.differs(f"{where}: begins after {last} of the epoch before, and no gap row says so")
 

@@ -98,6 +98,7 @@ fn features() -> Result<()> {
     let mut tests =
         cargo(&["test", "--package=venuekit-ingest", "--features=nats", "--test=nats", "--locked"]);
     pass_through(tests.env("VENUEKIT_REQUIRE_SERVICES", "1"))?;
+    torture_cluster()?;
     pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--features=parquet,nats", "--locked"]))?;
     pass_through(&mut cargo(&["check", "--package=venuekit-cli", "--no-default-features", "--locked"]))
 }
@@ -114,8 +115,30 @@ fn outside() -> Result<()> {
 /// A few deaths and failing disks, with the binary that the tests were built with; hundreds are for a person.
 fn torture() -> Result<()> {
     pass_through(&mut cargo(&["build", "--package=venuekit-cli", "--locked"]))?;
-    let binary = Some(run::target().join("debug/venuekit"));
-    kills::run(&kills::Options { kills: 3, seed: 1, rate: 50, faults: "none".into(), injections: 1, binary })
+    kills::run(&kills::Options { kills: 3, injections: 1, ..short() })
+}
+
+/// Row D1 with short leases, fewer workers and fewer shards.
+fn torture_cluster() -> Result<()> {
+    pass_through(&mut cargo(&["build", "--package=venuekit-cli", "--locked"]))?;
+    kills::run(&kills::Options { cluster: true, ..short() })
+}
+
+/// What a torture in this gate has in common.
+fn short() -> kills::Options {
+    kills::Options {
+        kills: 0,
+        seed: 1,
+        rate: 50,
+        faults: "none".into(),
+        injections: 0,
+        cluster: false,
+        workers: 3,
+        shards: 16,
+        lease_seconds: 4,
+        frozen_seconds: 0,
+        binary: Some(run::target().join("debug/venuekit")),
+    }
 }
 
 /// The README's test command. With recorded sessions at hand nothing may be skipped.

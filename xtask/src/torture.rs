@@ -5,6 +5,9 @@
 //! compared with the truth, by the checker that shares no code with the product.
 #![allow(clippy::disallowed_methods, reason = "instants of death are waited for by the clock")]
 
+mod cluster;
+mod server;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -37,6 +40,21 @@ pub(crate) struct Options {
     /// How many calls of each kind fail by injection: writes and syncs, with a full disk, a broken one, and death.
     #[arg(long, default_value_t = 0)]
     pub(crate) injections: u32,
+    /// Several workers on one database instead: killed, frozen, cut off, leaving and joining.
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    /// How many workers, with --cluster.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) workers: u32,
+    /// How many shards they share, four a bucket.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) shards: u16,
+    /// How long a lease lasts.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) lease_seconds: u64,
+    /// How long a worker is frozen, at least; three seconds more than a lease lasts in any case.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) frozen_seconds: u64,
     /// Uses a binary as it is, instead of building one for release.
     #[arg(long, value_name = "PATH")]
     pub(crate) binary: Option<PathBuf>,
@@ -67,7 +85,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(run::exists("python3"), "python3 is missing, which compares the database with the truth");
     let folder = std::env::temp_dir().join(format!("venuekit-torture-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let outcome = Torture::start(options, binary, &folder).and_then(|torture| torture.go(options));
+    let outcome = if options.cluster {
+        cluster::run(options, binary, &folder)
+    } else {
+        Torture::start(options, binary, &folder).and_then(|torture| torture.go(options))
+    };
     match outcome {
         Ok(()) => {
             std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
@@ -95,46 +117,11 @@ struct Torture {
 
 impl Torture {
     fn start(options: &Options, binary: PathBuf, folder: &Path) -> Result<Torture> {
-        let (seed, rate) = (options.seed.to_string(), options.rate.to_string());
-        let mut command = Command::new(&binary);
-        // A worker that does not live long knows nothing of the requests of those before it.
-        command.args([
-            "sim",
-            "--wide",
-            "--ndjson",
-            "--seed",
-            &seed,
-            "--rate",
-            &rate,
-            "--sim-faults",
-            &options.faults,
-        ]);
-        command.arg("--sim-truth").arg(folder.join("truth.ndjson"));
-        let sim = Process::start(&mut command, &folder.join("sim.log"))?;
+        let (sim, venues) = simulate(options, &binary, folder)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
         let health = listener.local_addr()?;
-        let mut config = format!("[sink]\npath = \"v.db\"\n[health]\nlisten = \"{health}\"\n");
-        // One line a venue, all at once.
-        let mut wait = PATIENCE;
-        while let Ok(line) = sim.lines.recv_timeout(wait) {
-            let line: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
-            let word =
-                |key: &str| line[key].as_str().with_context(|| format!("the simulator names no {key}"));
-            let (venue, rest, stream) = (word("venue")?, word("rest")?, word("stream")?);
-            if VENUES.contains(&venue) {
-                config += &format!("[venues.{venue}]\nrest = \"{rest}\"\nstream = \"{stream}\"\n");
-            }
-            if venue == "doex" {
-                config += "profile = \"doex.toml\"\n";
-            }
-            wait = Duration::from_millis(500);
-        }
+        let config = format!("[sink]\npath = \"v.db\"\n[health]\nlisten = \"{health}\"\n{venues}");
         std::fs::write(folder.join("venuekit.toml"), config)?;
-        // Doex does not say how wide its budget is; its profile does.
-        let profile = std::fs::read_to_string(run::root().join("crates/venues/doex/profile.toml"))?;
-        let (usual, wide) = ("weight_per_minute = 1200 ", "weight_per_minute = 120000 ");
-        ensure!(profile.contains(usual), "the profile of doex has another budget");
-        std::fs::write(folder.join("doex.toml"), profile.replace(usual, wide))?;
         let dice = Dice(options.seed);
         let folder = folder.to_owned();
         Ok(Torture { binary, folder, sim, health, dice, known: 0, starts: Vec::new() })
@@ -313,6 +300,47 @@ impl Torture {
         command.arg("ingest").arg("--config").arg(self.folder.join("venuekit.toml"));
         Process::start(&mut command, &self.folder.join("worker.log"))
     }
+}
+
+/// Starts a simulator, which writes the truth; with the part of a config that names its venues.
+fn simulate(options: &Options, binary: &Path, folder: &Path) -> Result<(Process, String)> {
+    let (seed, rate) = (options.seed.to_string(), options.rate.to_string());
+    let mut command = Command::new(binary);
+    // A worker that does not live long knows nothing of the requests of those before it.
+    command.args([
+        "sim",
+        "--wide",
+        "--ndjson",
+        "--seed",
+        &seed,
+        "--rate",
+        &rate,
+        "--sim-faults",
+        &options.faults,
+    ]);
+    command.arg("--sim-truth").arg(folder.join("truth.ndjson"));
+    let sim = Process::start(&mut command, &folder.join("sim.log"))?;
+    let mut config = String::new();
+    // One line a venue, all at once.
+    let mut wait = PATIENCE;
+    while let Ok(line) = sim.lines.recv_timeout(wait) {
+        let line: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+        let word = |key: &str| line[key].as_str().with_context(|| format!("the simulator names no {key}"));
+        let (venue, rest, stream) = (word("venue")?, word("rest")?, word("stream")?);
+        if VENUES.contains(&venue) {
+            config += &format!("[venues.{venue}]\nrest = \"{rest}\"\nstream = \"{stream}\"\n");
+        }
+        if venue == "doex" {
+            config += "profile = \"doex.toml\"\n";
+        }
+        wait = Duration::from_millis(500);
+    }
+    // Doex does not say how wide its budget is; its profile does.
+    let profile = std::fs::read_to_string(run::root().join("crates/venues/doex/profile.toml"))?;
+    let (usual, wide) = ("weight_per_minute = 1200 ", "weight_per_minute = 120000 ");
+    ensure!(profile.contains(usual), "the profile of doex has another budget");
+    std::fs::write(folder.join("doex.toml"), profile.replace(usual, wide))?;
+    Ok((sim, config))
 }
 
 /// What a worker had done by the time it had lived enough.
