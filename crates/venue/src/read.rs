@@ -4,11 +4,16 @@ use core::fmt;
 use core::time::Duration;
 
 use rust_decimal::Decimal;
+use venuekit_book::Ids;
 use venuekit_types::{
-    Instrument, Kind, Level, NumError, Price, Qty, Scale, Status, Symbol, parse_fixed, parse_scaled,
+    Instrument, Kind, Level, NumError, Price, Qty, Scale, Status, Symbol, UnixNanos, parse_fixed,
+    parse_scaled,
 };
 
-use crate::{Broken, BrokenWhy, Event, Fault, FaultKind, HttpReply, Retry, Topic};
+use crate::{
+    Body, Broken, BrokenWhy, Channel, Data, DataKind, Event, EventBuf, Fault, FaultKind, HttpReply, MarketId,
+    Place, Retry, Topic,
+};
 
 /// The longest text of a peer that is kept.
 const TEXT_BYTES_MAX: usize = 200;
@@ -121,6 +126,76 @@ pub fn level((price, qty): (&str, &str), instrument: &Instrument) -> Result<Leve
         price: Price(parse_scaled(price.as_bytes(), instrument.price_scale)?),
         qty: Qty(parse_scaled(qty.as_bytes(), instrument.qty_scale)?),
     })
+}
+
+/// What a message of one stream says, before it is known whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Whether it is a whole state or a change.
+    pub kind: DataKind,
+    /// Its numbers, where the channel has any.
+    pub ids: Option<Ids>,
+    /// The venue's time.
+    pub at: Option<UnixNanos>,
+    /// What it holds.
+    pub body: Body,
+}
+
+impl Told {
+    /// What adds to what is known.
+    pub fn rows(at: impl Into<Option<UnixNanos>>, body: Body) -> Told {
+        Told { kind: DataKind::Update, ids: None, at: at.into(), body }
+    }
+
+    /// The whole state.
+    pub fn whole(at: impl Into<Option<UnixNanos>>, body: Body) -> Told {
+        Told { kind: DataKind::Snapshot, ..Told::rows(at, body) }
+    }
+
+    /// As an event of a stream.
+    pub fn of(self, topic: Topic) -> Event {
+        let Told { kind, ids, at, body } = self;
+        Event::Data(Data { topic, kind, ids, at, body })
+    }
+}
+
+/// One event about one market, or what was wrong with it.
+pub fn of_market(
+    place: Place<'_>,
+    channel: Channel,
+    symbol: &str,
+    out: &mut EventBuf,
+    read: impl FnOnce(MarketId, &Instrument, &mut EventBuf) -> Result<Told, Unfit>,
+) -> Event {
+    let Some((market, instrument)) = place.catalog.find(symbol) else {
+        return Unfit::market(symbol).broken(None);
+    };
+    let topic = Topic::of(channel, market);
+    match read(market, instrument, out) {
+        Ok(told) => told.of(topic),
+        Err(unfit) => unfit.broken(Some(topic)),
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The market of a row, by any of its names; where one was asked for it must be that one.
+    ///
+    /// **Errors**: [`Unfit`].
+    pub fn market(self, asked: Option<MarketId>, symbol: &str) -> Result<MarketId, Unfit> {
+        let (market, _) = self.catalog.find(symbol).ok_or_else(|| Unfit::market(symbol))?;
+        match asked {
+            Some(asked) if asked != market => Err(Unfit::shape(format!("a row of {}", clip(symbol)))),
+            _ => Ok(market),
+        }
+    }
+
+    /// The instrument of a market that was asked about.
+    ///
+    /// **Errors**: an unreadable answer, where the market is not listed.
+    pub fn instrument(self, market: MarketId) -> Result<&'a Instrument, Fault> {
+        let known = self.catalog.get(market);
+        known.ok_or_else(|| Fault::unreadable("an answer about a market that is not listed"))
+    }
 }
 
 impl Fault {

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use venuekit_types::{Kind, Now};
 
 use crate::engine::Owner;
-use crate::market::{Asset, Contract, FeeIn, Spec, scale};
+use crate::market::{Asset, BTC_USDT, Contract, ETH_USDT, FeeIn, Spec, scale};
 use crate::wallets::{Account, Wallet};
 use crate::world::{MoveDenied, World};
 
@@ -17,46 +17,8 @@ const USDT: Asset = Asset { code: "USDT", name: "TetherUS", places: 8 };
 
 /// Two spot pairs and their perpetuals, which the venue spells alike.
 pub static MARKETS: [Spec; 4] = [
-    Spec {
-        native: "BTCUSDT",
-        symbol: "BTC/USDT",
-        kind: Kind::Spot,
-        base: "BTC",
-        quote: "USDT",
-        price_scale: scale(2),
-        qty_scale: scale(5),
-        tick: 1,
-        step: 1,
-        max_qty: 900_000_000,
-        min_notional: "5",
-        maker_fee: "0.001",
-        taker_fee: "0.001",
-        fee_in: FeeIn::Received,
-        contract: None,
-        open: 6_498_720,
-        unit: 50,
-        clip: 2_000,
-    },
-    Spec {
-        native: "ETHUSDT",
-        symbol: "ETH/USDT",
-        kind: Kind::Spot,
-        base: "ETH",
-        quote: "USDT",
-        price_scale: scale(2),
-        qty_scale: scale(4),
-        tick: 1,
-        step: 1,
-        max_qty: 90_000_000,
-        min_notional: "5",
-        maker_fee: "0.001",
-        taker_fee: "0.001",
-        fee_in: FeeIn::Received,
-        contract: None,
-        open: 338_614,
-        unit: 4,
-        clip: 4_000,
-    },
+    Spec { open: 6_498_720, ..BTC_USDT },
+    Spec { open: 338_614, ..ETH_USDT },
     Spec {
         native: "BTCUSDT",
         symbol: "BTC/USDT:USDT",

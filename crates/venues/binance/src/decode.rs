@@ -8,7 +8,7 @@ pub(crate) use answer::answer;
 
 use venuekit_book::Ids;
 use venuekit_types::{Instrument, UnixNanos};
-use venuekit_venue::read::{self, Unfit};
+use venuekit_venue::read::{self, Told, Unfit};
 use venuekit_venue::{
     AckOf, Body, BookBody, BrokenWhy, Channel, Control, Data, DataKind, Event, EventBuf, Interval, LevelSpan,
     MarketId, Place, Row, Topic, Wallet,
@@ -22,26 +22,6 @@ use crate::auth::LOGIN;
 use crate::fault;
 use crate::spec::{ALGO, MARGIN, is_usdm};
 use rows::Traded;
-
-/// What a message of one market says.
-struct Told {
-    kind: DataKind,
-    ids: Option<Ids>,
-    at: Option<UnixNanos>,
-    body: Body,
-}
-
-impl Told {
-    /// Rows that add to what is known.
-    fn rows(at: UnixNanos, body: Body) -> Told {
-        Told { kind: DataKind::Update, ids: None, at: Some(at), body }
-    }
-
-    /// The whole state.
-    fn whole(at: UnixNanos, body: Body) -> Told {
-        Told { kind: DataKind::Snapshot, ids: None, at: Some(at), body }
-    }
-}
 
 /// Reads one frame.
 pub(crate) fn decode(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
@@ -147,7 +127,7 @@ fn tolerant(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
             traded(place, &trade.symbol, &told, out)
         }
         ServerFrame::Depth(depth) => {
-            of_market(place, Channel::Book, &depth.symbol, out, |_, instrument, out| {
+            read::of_market(place, Channel::Book, &depth.symbol, out, |_, instrument, out| {
                 // Each product has its own chain, and the other's would be taken for broken.
                 if usdm != depth.prev_id.is_some() {
                     return Err(Unfit::shape(if usdm { "no `pu`" } else { "`pu` is of USD-M" }));
@@ -160,27 +140,27 @@ fn tolerant(place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
         ServerFrame::Kline(event) => match Interval::from_word(&event.kline.interval) {
             None => Unfit::new(BrokenWhy::UnknownKind, &event.kline.interval).broken(None),
             Some(interval) => {
-                of_market(place, Channel::Candles(interval), &event.symbol, out, |market, _, out| {
+                read::of_market(place, Channel::Candles(interval), &event.symbol, out, |market, _, out| {
                     let row = rows::kline(market, interval, &event.kline)?;
                     Ok(Told::rows(event.event_time.0, out.put_rows([row])))
                 })
             }
         },
         ServerFrame::Ticker(ticker) => {
-            of_market(place, Channel::Ticker, &ticker.symbol, out, |market, _, out| {
+            read::of_market(place, Channel::Ticker, &ticker.symbol, out, |market, _, out| {
                 let row = rows::ticker(market, &ticker)?;
                 Ok(Told::whole(ticker.event_time.0, out.put_rows([row])))
             })
         }
         ServerFrame::BookTicker(best) => {
-            of_market(place, Channel::Ticker, &best.symbol, out, |market, _, out| {
+            read::of_market(place, Channel::Ticker, &best.symbol, out, |market, _, out| {
                 let body = out.put_rows([rows::best(market, &best)?]);
                 let at = best.event_time.map(|time| time.0);
                 Ok(Told { kind: DataKind::Update, ids: None, at, body })
             })
         }
         ServerFrame::MarkPrice(mark) if usdm => {
-            of_market(place, Channel::Mark, &mark.symbol, out, |market, _, out| {
+            read::of_market(place, Channel::Mark, &mark.symbol, out, |market, _, out| {
                 let (index, rate) = (mark.index.as_ref(), mark.funding_rate.as_ref());
                 let row = rows::mark(market, &mark.mark, index, rate, mark.next_funding_time)?;
                 Ok(Told::whole(mark.event_time.0, out.put_rows([row])))
@@ -257,7 +237,7 @@ fn replied(product: usize, reply: &ApiReply<'_>) -> Control {
 }
 
 fn traded(place: Place<'_>, symbol: &str, told: &Traded<'_>, out: &mut EventBuf) -> Event {
-    of_market(place, Channel::Trades, symbol, out, |market, instrument, out| {
+    read::of_market(place, Channel::Trades, symbol, out, |market, instrument, out| {
         let row = rows::trade(market, instrument, told, out)?;
         Ok(Told::rows(told.time.0, out.put_rows([row])))
     })
@@ -305,23 +285,6 @@ fn changes(place: Place<'_>, event: &AccountUpdate<'_>, out: &mut EventBuf) {
     }
     if silent {
         out.events.push(BEAT);
-    }
-}
-
-fn of_market(
-    place: Place<'_>,
-    channel: Channel,
-    symbol: &str,
-    out: &mut EventBuf,
-    read: impl FnOnce(MarketId, &Instrument, &mut EventBuf) -> Result<Told, Unfit>,
-) -> Event {
-    let Some((market, instrument)) = place.catalog.find(symbol) else {
-        return Unfit::market(symbol).broken(None);
-    };
-    let topic = Topic::of(channel, market);
-    match read(market, instrument, out) {
-        Ok(Told { kind, ids, at, body }) => Event::Data(Data { topic, kind, ids, at, body }),
-        Err(unfit) => unfit.broken(Some(topic)),
     }
 }
 

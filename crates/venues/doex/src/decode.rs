@@ -8,7 +8,7 @@ pub(crate) use answer::answer;
 
 use venuekit_book::Ids;
 use venuekit_types::{Instrument, UnixNanos};
-use venuekit_venue::read::{self, Unfit};
+use venuekit_venue::read::{self, Told, Unfit};
 use venuekit_venue::{
     AckOf, Body, BookBody, BrokenWhy, Channel, Control, Data, DataKind, Event, EventBuf, LevelSpan, MarketId,
     Place, Row, Topic,
@@ -20,26 +20,6 @@ use venuekit_wire::{RawValue, Text, WireError};
 
 use crate::fault;
 use crate::spec::{FUTURES, Profile};
-
-/// What a message of one market says.
-struct Told {
-    kind: DataKind,
-    ids: Option<Ids>,
-    at: Option<UnixNanos>,
-    body: Body,
-}
-
-impl Told {
-    /// Rows that add to what is known.
-    fn rows(at: UnixNanos, body: Body) -> Told {
-        Told { kind: DataKind::Update, ids: None, at: Some(at), body }
-    }
-
-    /// The whole state.
-    fn whole(at: UnixNanos, body: Body) -> Told {
-        Told { kind: DataKind::Snapshot, ids: None, at: Some(at), body }
-    }
-}
 
 /// Reads one frame.
 pub(crate) fn decode(profile: &Profile, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
@@ -95,13 +75,13 @@ fn tolerant(profile: &Profile, place: Place<'_>, frame: &[u8], out: &mut EventBu
         ServerFrame::ListenKeyExpired(_) => Event::Control(Control::KeyExpired),
         ServerFrame::Other { event } => Unfit::new(BrokenWhy::UnknownKind, &event).broken(None),
         ServerFrame::Trade(trade) => {
-            of_market(place, Channel::Trades, &trade.symbol, out, |market, instrument, out| {
+            read::of_market(place, Channel::Trades, &trade.symbol, out, |market, instrument, out| {
                 let row = rows::trade(market, instrument, &trade, out)?;
                 Ok(Told::rows(trade.time.0, out.put_rows([row])))
             })
         }
         ServerFrame::Depth(depth) => {
-            of_market(place, Channel::Book, &depth.symbol, out, |_, instrument, out| {
+            read::of_market(place, Channel::Book, &depth.symbol, out, |_, instrument, out| {
                 let body = Body::Book(levels(depth.bids, depth.asks, instrument, out)?);
                 let ids = Some(Ids::range(depth.first_id, depth.last_id));
                 Ok(Told { ids, ..Told::rows(depth.event_time.0, body) })
@@ -110,20 +90,20 @@ fn tolerant(profile: &Profile, place: Place<'_>, frame: &[u8], out: &mut EventBu
         ServerFrame::Kline(event) => match profile.interval_of(&event.kline.interval) {
             None => Unfit::new(BrokenWhy::UnknownKind, &event.kline.interval).broken(None),
             Some(interval) => {
-                of_market(place, Channel::Candles(interval), &event.symbol, out, |market, _, out| {
+                read::of_market(place, Channel::Candles(interval), &event.symbol, out, |market, _, out| {
                     let row = rows::kline(market, interval, &event.kline)?;
                     Ok(Told::rows(event.event_time.0, out.put_rows([row])))
                 })
             }
         },
         ServerFrame::Ticker(ticker) => {
-            of_market(place, Channel::Ticker, &ticker.symbol, out, |market, _, out| {
+            read::of_market(place, Channel::Ticker, &ticker.symbol, out, |market, _, out| {
                 let row = rows::ticker(market, &ticker)?;
                 Ok(Told::whole(ticker.event_time.0, out.put_rows([row])))
             })
         }
         ServerFrame::Mark(mark) if place.product == FUTURES => {
-            of_market(place, Channel::Mark, &mark.symbol, out, |market, _, out| {
+            read::of_market(place, Channel::Mark, &mark.symbol, out, |market, _, out| {
                 let row = rows::mark(market, &mark)?;
                 Ok(Told::whole(mark.event_time.0, out.put_rows([row])))
             })
@@ -181,23 +161,6 @@ fn order(place: Place<'_>, event: &OrderEvent<'_>, out: &mut EventBuf) {
         let told =
             of_account(place, Channel::Fills, &fill.symbol, at, out, |market, _| rows::fill(market, fill));
         out.events.push(told);
-    }
-}
-
-fn of_market(
-    place: Place<'_>,
-    channel: Channel,
-    symbol: &str,
-    out: &mut EventBuf,
-    read: impl FnOnce(MarketId, &Instrument, &mut EventBuf) -> Result<Told, Unfit>,
-) -> Event {
-    let Some((market, instrument)) = place.catalog.find(symbol) else {
-        return Unfit::market(symbol).broken(None);
-    };
-    let topic = Topic::of(channel, market);
-    match read(market, instrument, out) {
-        Ok(Told { kind, ids, at, body }) => Event::Data(Data { topic, kind, ids, at, body }),
-        Err(unfit) => unfit.broken(Some(topic)),
     }
 }
 

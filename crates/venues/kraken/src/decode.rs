@@ -11,12 +11,10 @@ mod v1;
 
 pub(crate) use answer::answer;
 
-use venuekit_book::{Ids, Places};
-use venuekit_types::{Instrument, Level, UnixNanos};
-use venuekit_venue::read::{self, Unfit};
-use venuekit_venue::{
-    Body, BookBody, BrokenWhy, Channel, Data, DataKind, Event, EventBuf, LevelSpan, MarketId, Place, Topic,
-};
+use venuekit_book::Places;
+use venuekit_types::{Instrument, Level};
+use venuekit_venue::read::{self, Told, Unfit};
+use venuekit_venue::{BookBody, BrokenWhy, Channel, Event, EventBuf, LevelSpan, MarketId, Place, Topic};
 use venuekit_wire::{RawValue, Text, WireError};
 
 use crate::spec::SPOT;
@@ -77,22 +75,7 @@ fn illegible(place: Place<'_>, frame: &[u8], error: &WireError) -> Vec<Event> {
     }
 }
 
-/// What a message of one market says.
-struct Told {
-    kind: DataKind,
-    ids: Option<Ids>,
-    at: Option<UnixNanos>,
-    body: Body,
-}
-
-impl Told {
-    /// Rows that add to what is known.
-    fn rows(at: Option<UnixNanos>, body: Body) -> Told {
-        Told { kind: DataKind::Update, ids: None, at, body }
-    }
-}
-
-/// One event about one market, or what was wrong with it.
+/// Tells of one market, or what was wrong with it.
 fn of_market(
     place: Place<'_>,
     channel: Channel,
@@ -100,16 +83,7 @@ fn of_market(
     out: &mut EventBuf,
     read: impl FnOnce(MarketId, &Instrument, &mut EventBuf) -> Result<Told, Unfit>,
 ) {
-    let event = match place.catalog.find(symbol) {
-        None => Unfit::market(symbol).broken(None),
-        Some((market, instrument)) => {
-            let topic = Topic::of(channel, market);
-            match read(market, instrument, out) {
-                Ok(Told { kind, ids, at, body }) => Event::Data(Data { topic, kind, ids, at, body }),
-                Err(unfit) => unfit.broken(Some(topic)),
-            }
-        }
-    };
+    let event = read::of_market(place, channel, symbol, out, read);
     out.events.push(event);
 }
 

@@ -8,7 +8,7 @@ use venuekit_venue::{
 };
 use venuekit_wire::{RawValue, Text, Time, binance};
 
-use super::answer::{known, typed};
+use super::answer::typed;
 use super::rows::{self, decimal, optional, text};
 use crate::fault::NO_SUCH_WALLET;
 use crate::spec::{ALGO, is_usdm};
@@ -34,7 +34,7 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
             let topic = Topic { channel: Channel::Positions, market: *market };
             out.tell_list(topic, true, list(body)?, |row| {
                 let row: binance::Position<'_> = parse(row)?;
-                rows::position(of(place, *market, &row.symbol)?, &row)
+                rows::position(place.market(*market, &row.symbol)?, &row)
             });
         }
         Ask::OpenOrders { market } if place.product == ALGO => algos(place, *market, true, list(body)?, out),
@@ -70,7 +70,7 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
         Ask::Fills { market, .. } => {
             out.tell_list(Topic::account(Channel::Fills), false, list(body)?, |row| {
                 let row: binance::Fill<'_> = parse(row)?;
-                rows::fill(of(place, Some(*market), &row.symbol)?, &row).map(Some)
+                rows::fill(place.market(Some(*market), &row.symbol)?, &row).map(Some)
             });
         }
         Ask::Deposits { .. } => out.tell_list(money, false, list(body)?, |row| deposit(row).map(Some)),
@@ -118,15 +118,6 @@ fn list(body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
 
 fn parse<'a, T: serde::Deserialize<'a>>(row: &'a RawValue) -> Result<T, Unfit> {
     venuekit_wire::parse(row.get().as_bytes()).map_err(Unfit::shape)
-}
-
-/// The market of a row, which must be the one that was asked for where one was.
-fn of(place: Place<'_>, asked: Option<MarketId>, symbol: &str) -> Result<MarketId, Unfit> {
-    let (market, _) = place.catalog.find(symbol).ok_or_else(|| Unfit::market(symbol))?;
-    match asked {
-        Some(asked) if asked != market => Err(Unfit::shape(format!("a row of {}", clip(symbol)))),
-        _ => Ok(market),
-    }
 }
 
 fn rights(body: &[u8]) -> Result<Permissions, Fault> {
@@ -248,7 +239,7 @@ fn orders(
     let topic = Topic { channel: Channel::Orders, market };
     out.tell_list(topic, is_whole, rows, |row| {
         let row: binance::Order<'_> = parse(row)?;
-        rows::order(place.product, of(place, market, &row.symbol)?, &row).map(Some)
+        rows::order(place.product, place.market(market, &row.symbol)?, &row).map(Some)
     });
 }
 
@@ -262,7 +253,7 @@ fn algos(
     let topic = Topic { channel: Channel::Orders, market };
     out.tell_list(topic, is_whole, rows, |row| {
         let row: binance::AlgoOrder<'_> = parse(row)?;
-        rows::algo(of(place, market, &row.symbol)?, &row).map(Some)
+        rows::algo(place.market(market, &row.symbol)?, &row).map(Some)
     });
 }
 
@@ -275,7 +266,7 @@ fn one_algo(
     out: &mut EventBuf,
 ) -> Result<(), Fault> {
     is_named(named, told.algo_id, &told.client_algo_id)?;
-    if told.symbol != known(place, market)?.venue_symbol.as_str() {
+    if told.symbol != place.instrument(market)?.venue_symbol.as_str() {
         return Err(Fault::unreadable(format!(
             "an order of {}, which was not asked for",
             clip(&told.symbol)
@@ -304,7 +295,7 @@ fn one_order(
     body: &[u8],
     out: &mut EventBuf,
 ) -> Result<(), Fault> {
-    let instrument = known(place, market)?;
+    let instrument = place.instrument(market)?;
     let order: binance::Order<'_> = typed(body)?;
     let client_id = text(order.orig_client_order_id.as_ref());
     let client_id = client_id.as_deref().unwrap_or(order.client_order_id.as_str());

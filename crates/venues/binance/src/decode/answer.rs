@@ -1,7 +1,7 @@
 //! Answers to requests.
 
 use venuekit_book::Ids;
-use venuekit_types::{Instrument, UnixNanos};
+use venuekit_types::UnixNanos;
 use venuekit_venue::read::{Unfit, clip};
 use venuekit_venue::{
     Ask, Body, BrokenWhy, Candle, Channel, Control, Data, DataKind, Event, EventBuf, Fault, HttpReply,
@@ -35,7 +35,8 @@ pub(crate) fn answer(
         }
         Ask::Depth { market, .. } => {
             let depth: binance::Depth<&RawValue> = typed(body)?;
-            let book = levels(depth.bids, depth.asks, known(place, *market)?, out).map_err(Unfit::fault)?;
+            let book =
+                levels(depth.bids, depth.asks, place.instrument(*market)?, out).map_err(Unfit::fault)?;
             let ids = Some(Ids::single(depth.last_update_id));
             let at = depth.event_time.map(|time| time.0);
             (Channel::Book, market, DataKind::Snapshot, ids, at, Body::Book(book))
@@ -74,13 +75,9 @@ pub(super) fn typed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, 
     venuekit_wire::parse(body).map_err(Fault::unreadable)
 }
 
-pub(super) fn known<'a>(place: Place<'a>, market: MarketId) -> Result<&'a Instrument, Fault> {
-    place.catalog.get(market).ok_or_else(|| Fault::unreadable("an answer about a market that is not listed"))
-}
-
 /// An answer about one market must be of that one.
 fn is_of(place: Place<'_>, market: MarketId, symbol: &str) -> Result<(), Fault> {
-    if known(place, market)?.venue_symbol == symbol {
+    if place.instrument(market)?.venue_symbol == symbol {
         return Ok(());
     }
     Err(Fault::unreadable(format!("an answer about {}, which was not asked for", clip(symbol))))
@@ -99,7 +96,7 @@ fn instruments(place: Place<'_>, body: &[u8], out: &mut EventBuf) -> Result<(), 
 
 /// Trades by ascending id: single ones at spot, those of one aggressor at USD-M, as their streams have them.
 fn trades(place: Place<'_>, market: MarketId, body: &[u8], out: &mut EventBuf) -> Result<Body, Fault> {
-    let instrument = known(place, market)?;
+    let instrument = place.instrument(market)?;
     let (single, aggregate);
     let mut told: Vec<Traded<'_>> = if is_usdm(place.product) {
         aggregate = typed::<Vec<binance::RestAggTrade<'_>>>(body)?;

@@ -9,7 +9,7 @@ use venuekit_venue::{
 };
 use venuekit_wire::{RawValue, Text, doex};
 
-use super::answer::{known, typed};
+use super::answer::typed;
 use super::rows::{self, decimal, margin_mode, optional};
 
 /// Reads the answer to what was asked about an account.
@@ -37,7 +37,7 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
             let topic = Topic { channel: Channel::Positions, market: *market };
             out.tell_list(topic, true, list(body)?, |row| {
                 let row: doex::Position<'_> = parse(row)?;
-                position(of(place, *market, &row.symbol)?, &row).map(Some)
+                position(place.market(*market, &row.symbol)?, &row).map(Some)
             });
         }
         Ask::OpenOrders { market } => orders(place, *market, true, body, out)?,
@@ -52,7 +52,7 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, body: &[u8], out: &mut EventBu
         Ask::Fills { market, .. } => {
             out.tell_list(account(Channel::Fills), false, list(body)?, |row| {
                 let row: doex::Fill<'_> = parse(row)?;
-                rows::fill(of(place, Some(*market), &row.symbol)?, &row).map(Some)
+                rows::fill(place.market(Some(*market), &row.symbol)?, &row).map(Some)
             });
         }
         Ask::Deposits { .. } => movements(MovementKind::Deposit, body, out)?,
@@ -93,15 +93,6 @@ fn parse<'a, T: serde::Deserialize<'a>>(row: &'a RawValue) -> Result<T, Unfit> {
     venuekit_wire::parse(row.get().as_bytes()).map_err(Unfit::shape)
 }
 
-/// The market of a row, which must be the one that was asked for where one was.
-fn of(place: Place<'_>, asked: Option<MarketId>, symbol: &str) -> Result<MarketId, Unfit> {
-    let (market, _) = place.catalog.find(symbol).ok_or_else(|| Unfit::market(symbol))?;
-    match asked {
-        Some(asked) if asked != market => Err(Unfit::shape(format!("a row of {}", clip(symbol)))),
-        _ => Ok(market),
-    }
-}
-
 /// Text that is there and not empty.
 fn some(text: Option<&Text<'_>>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(ToString::to_string)
@@ -117,7 +108,7 @@ fn orders(
     let topic = Topic { channel: Channel::Orders, market };
     out.tell_list(topic, is_whole, list(body)?, |row| {
         let row: doex::Order<'_> = parse(row)?;
-        rows::order(of(place, market, &row.symbol)?, &row).map(Some)
+        rows::order(place.market(market, &row.symbol)?, &row).map(Some)
     });
     Ok(())
 }
@@ -130,7 +121,7 @@ fn one_order(
     body: &[u8],
     out: &mut EventBuf,
 ) -> Result<(), Fault> {
-    let instrument = known(place, market)?;
+    let instrument = place.instrument(market)?;
     let order: doex::Order<'_> = typed(body)?;
     let is_it = match named {
         OrderRef::Venue(id) => order.order_id.to_string() == *id,
@@ -260,7 +251,7 @@ fn transfer(row: &RawValue) -> Result<Row, Unfit> {
 fn copy_position(place: Place<'_>, row: &RawValue) -> Result<Row, Unfit> {
     let row: doex::CopyPosition<'_> = parse(row)?;
     Ok(Row::CopyPosition(Box::new(CopyPosition {
-        market: of(place, None, &row.symbol)?,
+        market: place.market(None, &row.symbol)?,
         copy_id: row.copy_id.to_string(),
         lead_id: row.lead_trader_id.to_string(),
         lead_name: some(row.lead_trader_name.as_ref()),
@@ -276,7 +267,7 @@ fn copy_position(place: Place<'_>, row: &RawValue) -> Result<Row, Unfit> {
 fn copy_trade(place: Place<'_>, row: &RawValue) -> Result<Row, Unfit> {
     let row: doex::CopyTrade<'_> = parse(row)?;
     Ok(Row::CopyTrade(Box::new(CopyTrade {
-        market: of(place, None, &row.symbol)?,
+        market: place.market(None, &row.symbol)?,
         copy_id: row.copy_id.to_string(),
         lead_id: row.lead_trader_id.to_string(),
         lead_order_id: row.lead_order_id.to_string(),

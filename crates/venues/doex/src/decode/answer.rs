@@ -33,7 +33,7 @@ pub(crate) fn answer(
         }
         Ask::Depth { market, .. } => {
             let depth: doex::Depth<&RawValue> = typed(body)?;
-            let instrument = known(place, *market)?;
+            let instrument = place.instrument(*market)?;
             let book = levels(depth.bids, depth.asks, instrument, out).map_err(Unfit::fault)?;
             (
                 Channel::Book,
@@ -44,7 +44,7 @@ pub(crate) fn answer(
             )
         }
         Ask::Trades { market, .. } => {
-            let body = trades(*market, known(place, *market)?, typed(body)?, out)?;
+            let body = trades(*market, place.instrument(*market)?, typed(body)?, out)?;
             (Channel::Trades, market, DataKind::Update, None, body)
         }
         Ask::Candles { market, interval, from, to } => {
@@ -55,7 +55,7 @@ pub(crate) fn answer(
         }
         Ask::Mark { market } => {
             let mark: doex::MarkPrice<'_> = typed(body)?;
-            if mark.symbol != known(place, *market)?.venue_symbol.as_str() {
+            if mark.symbol != place.instrument(*market)?.venue_symbol.as_str() {
                 return Err(Fault::unreadable(format!("the mark of {}", clip(&mark.symbol))));
             }
             let body = out.put_rows([mark_row(*market, &mark).map_err(Unfit::fault)?]);
@@ -69,10 +69,6 @@ pub(crate) fn answer(
 
 pub(super) fn typed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
     venuekit_wire::parse(body).map_err(Fault::unreadable)
-}
-
-pub(super) fn known<'a>(place: Place<'a>, market: MarketId) -> Result<&'a Instrument, Fault> {
-    place.catalog.get(market).ok_or_else(|| Fault::unreadable("an answer about a market that is not listed"))
 }
 
 /// One instrument that does not read costs itself alone.

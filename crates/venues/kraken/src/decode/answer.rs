@@ -1,7 +1,6 @@
 //! Answers to requests, and what both engines need to read them.
 
-use venuekit_types::Instrument;
-use venuekit_venue::read::{Unfit, clip};
+use venuekit_venue::read::Unfit;
 use venuekit_venue::{
     Ask, Channel, EventBuf, Fault, HttpReply, MarketId, NewOrder, OrderPatch, OrderStatus, Place, Row, Topic,
 };
@@ -31,15 +30,6 @@ pub(super) fn typed<'a, T: serde::Deserialize<'a>>(json: &'a RawValue) -> Result
 
 pub(super) fn parse<'a, T: serde::Deserialize<'a>>(row: &'a RawValue) -> Result<T, Unfit> {
     venuekit_wire::parse(row.get().as_bytes()).map_err(Unfit::shape)
-}
-
-pub(super) fn known<'a>(place: Place<'a>, market: MarketId) -> Result<&'a Instrument, Fault> {
-    place.catalog.get(market).ok_or_else(|| Fault::unreadable("an answer about a market that is not listed"))
-}
-
-/// The market of a row by any of its names.
-pub(super) fn of(place: Place<'_>, name: &str) -> Result<MarketId, Unfit> {
-    place.catalog.find(name).map(|(market, _)| market).ok_or_else(|| Unfit::market(clip(name)))
 }
 
 /// Keeps a row of the market that was asked for; a list of the venue's is of every market.

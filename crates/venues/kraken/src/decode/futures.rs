@@ -2,7 +2,7 @@
 
 use venuekit_book::Ids;
 use venuekit_types::{Price, Qty};
-use venuekit_venue::read::{Unfit, clip};
+use venuekit_venue::read::{Told, Unfit, clip};
 use venuekit_venue::{
     AckOf, Body, BrokenWhy, Channel, Control, Data, DataKind, Event, EventBuf, FaultKind, Fill, OrderChange,
     OrderPatch, OrderStatus, Place, PositionPatch, Row, TickerPatch, Topic, Trade,
@@ -13,7 +13,7 @@ use venuekit_wire::{Text, WireError, parse};
 
 use super::rows::{decimal, estimate, optional, order_type, positive, side, some};
 use super::spot::changed;
-use super::{Told, book, of_market};
+use super::{book, of_market};
 use crate::spec::FEEDS;
 use crate::{fault, symbol};
 

@@ -12,7 +12,7 @@ use venuekit_wire::kraken::Named;
 use venuekit_wire::kraken::futures::{self, Answer};
 use venuekit_wire::{RawValue, scan};
 
-use super::answer::{known, of, only, parse, placed, tell_order, typed};
+use super::answer::{only, parse, placed, tell_order, typed};
 use super::rows::{decimal, estimate, optional, order_type, positive, side, some};
 use super::{book, futures as feeds};
 use crate::{fault, symbol};
@@ -48,13 +48,13 @@ pub(super) fn answer(
             let rows = |side: &'_ RawValue| side.get().to_owned();
             let (bids, asks) = (rows(sides.bids), rows(sides.asks));
             let rows = |text| scan::levels(text).map(|row| row.map_err(Unfit::shape));
-            let body =
-                book(rows(&bids), rows(&asks), None, known(place, *market)?, out).map_err(Unfit::fault)?;
+            let body = book(rows(&bids), rows(&asks), None, place.instrument(*market)?, out)
+                .map_err(Unfit::fault)?;
             let (topic, kind) = (Topic::of(Channel::Book, *market), DataKind::Snapshot);
             out.events.push(Event::Data(Data { topic, kind, ids: None, at: None, body: Body::Book(body) }));
         }
         Ask::Trades { market, .. } => {
-            let instrument = known(place, *market)?;
+            let instrument = place.instrument(*market)?;
             let rows: Result<Vec<futures::RestTrade<'_>>, Unfit> =
                 list(&told.history, "history")?.into_iter().map(parse).collect();
             let mut rows = rows.map_err(Unfit::fault)?;
@@ -98,7 +98,7 @@ pub(super) fn answer(
         Ask::Ticker { market } => {
             let json = told.ticker.ok_or_else(|| Fault::unreadable("an answer without a ticker"))?;
             let ticker: futures::Ticker<'_> = typed(json)?;
-            if of(place, &ticker.symbol).ok() != Some(*market) {
+            if place.market(None, &ticker.symbol).ok() != Some(*market) {
                 return Err(Fault::unreadable("the ticker of another product"));
             }
             let patch = feeds::ticker(TickerPatch::new(*market), &ticker).map_err(Unfit::fault)?;
@@ -136,7 +136,7 @@ pub(super) fn answer(
             let state = found.ok_or_else(|| Fault::ours(FaultKind::NotFound, text))?;
             let status = Some(state_of(&state.status));
             let (_, row) = order(place, &state.order, status).map_err(Unfit::fault)?;
-            if of(place, &state.order.symbol).ok() != Some(*market) {
+            if place.market(None, &state.order.symbol).ok() != Some(*market) {
                 return Err(Fault::unreadable("an order of another product"));
             }
             tell_order(row, out);
@@ -283,7 +283,7 @@ fn account(wallet: Wallet, told: &futures::Account<'_>) -> Result<Vec<BalancePat
 }
 
 fn position(place: Place<'_>, row: &futures::Position<'_>) -> Result<(MarketId, Row), Unfit> {
-    let market = of(place, &row.symbol)?;
+    let market = place.market(None, &row.symbol)?;
     let size = decimal(&row.size)?;
     let leverage = optional(row.max_fixed_leverage.as_ref())?;
     let patch = PositionPatch {
@@ -317,7 +317,7 @@ fn order(
     row: &futures::RestOrder<'_>,
     status: Option<OrderStatus>,
 ) -> Result<(MarketId, Row), Unfit> {
-    let market = of(place, &row.symbol)?;
+    let market = place.market(None, &row.symbol)?;
     let filled = optional(row.filled.as_ref())?.unwrap_or_default();
     let left = optional(row.unfilled_size.as_ref())?.map(|left| left.saturating_add(filled));
     let qty = optional(row.quantity.as_ref())?.or(left);
@@ -380,7 +380,7 @@ fn history(place: Place<'_>, json: &RawValue) -> Result<Option<(MarketId, Row)>,
         _ => return Ok(None),
     };
     let row: Past<'_> = parse(parse::<Told<'_>>(told)?.order)?;
-    let market = of(place, &row.tradeable)?;
+    let market = place.market(None, &row.tradeable)?;
     let (left, filled) = (decimal(&row.quantity)?, decimal(&row.filled)?);
     let open = match (left.is_zero(), filled.is_zero()) {
         (true, false) => OrderStatus::Filled,
@@ -404,7 +404,7 @@ fn history(place: Place<'_>, json: &RawValue) -> Result<Option<(MarketId, Row)>,
 }
 
 fn fill(place: Place<'_>, row: &futures::RestFill<'_>) -> Result<(MarketId, Row), Unfit> {
-    let market = of(place, &row.symbol)?;
+    let market = place.market(None, &row.symbol)?;
     Ok((
         market,
         Row::Fill(Fill {

@@ -2,7 +2,7 @@
 
 use venuekit_book::Ids;
 use venuekit_types::{Price, Qty, UnixNanos};
-use venuekit_venue::read::Unfit;
+use venuekit_venue::read::{Told, Unfit};
 use venuekit_venue::{
     AckOf, Body, BrokenWhy, Candle, Channel, Control, Data, DataKind, Event, EventBuf, Fault, FaultKind,
     Fill, Interval, MarketId, OrderChange, OrderPatch, Place, Row, TickerPatch, Topic, Trade,
@@ -12,7 +12,7 @@ use venuekit_wire::kraken::spot::{self, Execution, Message, Reply, ServerFrame};
 use venuekit_wire::{RawValue, WireError};
 
 use super::rows::{decimal, optional, order_type, positive, side, some, spot_status};
-use super::{Told, book, of_market};
+use super::{book, of_market};
 use crate::spec::INTERVALS;
 use crate::{fault, symbol};
 

@@ -11,7 +11,7 @@ use venuekit_venue::{
 use venuekit_wire::kraken::{Named, Sides, spot};
 use venuekit_wire::{Num, RawValue, Text, scan};
 
-use super::answer::{known, of, only, parse, placed, tell_order, typed};
+use super::answer::{only, parse, placed, tell_order, typed};
 use super::book;
 use super::rows::{decimal, optional, order_type, positive, seconds, side, some, spot_status};
 use crate::symbol;
@@ -32,13 +32,13 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, json: &RawValue, out: &mut Eve
             let side = |raw: &'_ RawValue| raw.get().to_owned();
             let (bids, asks) = (side(sides.bids), side(sides.asks));
             let rows = |text| scan::levels(text).map(|row| row.map_err(Unfit::shape));
-            let body =
-                book(rows(&bids), rows(&asks), None, known(place, *market)?, out).map_err(Unfit::fault)?;
+            let body = book(rows(&bids), rows(&asks), None, place.instrument(*market)?, out)
+                .map_err(Unfit::fault)?;
             let (topic, kind) = (Topic::of(Channel::Book, *market), DataKind::Snapshot);
             out.events.push(Event::Data(Data { topic, kind, ids: None, at: None, body: Body::Book(body) }));
         }
         Ask::Trades { market, .. } => {
-            let instrument = known(place, *market)?;
+            let instrument = place.instrument(*market)?;
             let rows: Vec<RestTrade<'_>> = one(json)?;
             let mut trades = Vec::new();
             for (price, qty, time, taker, _, _, number) in rows {
@@ -252,7 +252,7 @@ fn positions(
     for (_, row) in &rows {
         let read = || -> Result<(MarketId, [Decimal; 4]), Unfit> {
             let lot: spot::Position<'_> = parse(row)?;
-            let market = of(place, &lot.pair)?;
+            let market = place.market(None, &lot.pair)?;
             let sign = match side(&lot.r#type)? {
                 venuekit_types::Side::Buy => Decimal::ONE,
                 venuekit_types::Side::Sell => -Decimal::ONE,
@@ -317,7 +317,7 @@ fn one_order(
 }
 
 fn order(place: Place<'_>, id: &str, row: &spot::Order<'_>) -> Result<(MarketId, Row), Unfit> {
-    let market = of(place, &row.descr.pair)?;
+    let market = place.market(None, &row.descr.pair)?;
     let kind = order_type(&row.descr.ordertype);
     let is_tripped = kind.starts_with("stop") || kind.starts_with("take") || kind.starts_with("trailing");
     let (price, stop_price) = if is_tripped {
@@ -361,7 +361,7 @@ fn order(place: Place<'_>, id: &str, row: &spot::Order<'_>) -> Result<(MarketId,
 
 /// Fees are in the quote, whatever the flag of the order asked for: the venue converts them here.
 fn fill(place: Place<'_>, id: &str, row: &spot::Fill<'_>) -> Result<(MarketId, Row), Unfit> {
-    let market = of(place, &row.pair)?;
+    let market = place.market(None, &row.pair)?;
     let quote = place.catalog.get(market).map(|instrument| instrument.symbol.quote().to_owned());
     Ok((
         market,

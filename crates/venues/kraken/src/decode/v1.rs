@@ -2,13 +2,13 @@
 //! other channels now.
 
 use venuekit_types::{Price, Qty};
-use venuekit_venue::read::Unfit;
+use venuekit_venue::read::{Told, Unfit};
 use venuekit_venue::{Body, BrokenWhy, Channel, DataKind, EventBuf, Place, Row, Trade};
 use venuekit_wire::kraken::v1::{self, Frame};
 use venuekit_wire::{RawValue, WireError, parse, scan};
 
 use super::rows::{seconds, side};
-use super::{Told, book, of_market};
+use super::{book, of_market};
 
 /// Reads one frame.
 pub(super) fn decode(place: Place<'_>, frame: &[u8], out: &mut EventBuf) -> Result<(), WireError> {
