@@ -20,21 +20,21 @@ mod client_id;
 mod event;
 mod fault;
 pub mod grid;
+mod order;
 pub mod read;
 mod request;
 mod rows;
 pub mod spec;
 mod topic;
 
-pub use ask::{
-    Ask, AskKind, Lane, NewOrder, OrderRef, OrderType, Page, TimeInForce, Token, TriggerBy, Wallet,
-};
+pub use ask::{Ask, AskKind, Lane, Page, Token, Wallet};
 pub use catalog::{Catalog, MarketId};
 pub use client_id::ClientIds;
 pub use event::{
     AckOf, Body, BookBody, Broken, BrokenWhy, Control, Data, DataKind, Event, EventBuf, LevelSpan, TextSpan,
 };
 pub use fault::{Fault, FaultKind, Retry};
+pub use order::{NewOrder, OrderRef, OrderType, TimeInForce, TriggerBy};
 pub use request::{
     Auth, HttpReply, HttpRequest, Method, Origin, Pass, Place, Query, Say, Signed, Stamp, Unsigned,
 };
