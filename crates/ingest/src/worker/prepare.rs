@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use venuekit_driver::{Clock, Handle, Tape};
-use venuekit_session::{About, Config as SessionConfig, ConfigError as Unfit, Only, Session, Want};
+use venuekit_session::{About, Config as SessionConfig, Only, Session, Want};
 use venuekit_sign::Credentials;
 use venuekit_store::{Limit, Resume};
 use venuekit_venue::{Channel, Venue};
@@ -67,7 +67,7 @@ pub(super) fn follows_account(venue: &VenueConfig, accounts: &Accounts) -> bool 
     }
 }
 
-/// A session of a venue, with the account's own channels as far as they can be followed.
+/// A session of a venue, with the account's own channels where there is a key.
 pub(super) fn session(
     venue: &VenueConfig,
     credentials: Option<Credentials>,
@@ -93,22 +93,10 @@ pub(super) fn session(
         only,
         ..SessionConfig::default()
     };
-    let make = |config: &SessionConfig| Session::new(Arc::clone(&venue.venue), config.clone());
     if config.credentials.is_some() {
-        for want in private_wants(venue.venue.as_ref()) {
-            config.wants.push(want);
-            match make(&config) {
-                Ok(_) => {}
-                Err(error @ Unfit::UnsupportedLogin { .. }) => {
-                    config.wants.pop();
-                    tracing::warn!(venue = venue.id, "public channels only: {error}");
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
+        config.wants.extend(private_wants(venue.venue.as_ref()));
     }
-    let session = make(&config);
+    let session = Session::new(Arc::clone(&venue.venue), config.clone());
     let session = session.map_err(|source| IngestError::Venue { venue: venue.id.clone(), source })?;
     Ok((session, config.wants))
 }
