@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -225,60 +226,28 @@ const ALLOWED: &[&str] = &[
     "asks",
     "orderid",
     "clientorderid",
-    "executionid",
-    "matchid",
     "side",
     "price",
     "size",
     "stopprice",
-    "triggertype",
     "timeinforce",
-    "notionalvalue",
-    "fillprice",
-    "filledsize",
-    "accumulatedfees",
-    "createtime",
     "updatetime",
-    "iscloseorder",
-    "ordertype",
-    "orderside",
-    "orderprice",
-    "ordersize",
-    "executionprice",
-    "executionsize",
-    "ismaker",
-    "feerate",
     "fee",
-    "ordersizeleft",
-    "quantity",
     "leverage",
-    "entryvalue",
     "entryprice",
     "markprice",
     "liquidationprice",
-    "positionmargin",
-    "buyordermargin",
-    "sellordermargin",
-    "unrealisedpnl",
-    "realisedpnl",
-    "riskvalue",
-    "risklimit",
     "currency",
+    "quantity",
     "available",
-    "ordermargin",
-    "bonusleft",
+    "mm",
     "b",
     "a",
     "f",
     "l",
     "pa",
     "ep",
-    "mp",
-    "lp",
-    "lev",
-    "mm",
     "up",
-    "fill",
     "origqty",
     "executedqty",
     "avgprice",
@@ -296,12 +265,10 @@ const ALLOWED: &[&str] = &[
     "content-type",
     "date",
     "retry-after",
-    "x-doex-used-weight-1m",
-    "x-doex-order-count-10s",
-    "x-rate-limit-limit",
-    "x-rate-limit-remaining",
-    "x-rate-limit-reset",
 ];
+
+/// Characters from which on a value is looked for wherever it stands.
+const SECRET_LEN: usize = 8;
 
 /// Letters and digits from which on a part of a path is taken for a token.
 const TOKEN_LEN: usize = 24;
@@ -320,6 +287,13 @@ impl Redactor {
     fn is_allowed(&self, name: &str) -> bool {
         let known = |name: &str| ALLOWED.contains(&name) || self.words.contains(&name);
         known(name) || known(&name.to_ascii_lowercase())
+    }
+
+    /// Whether a value that was replaced once is to be found under harmless names too: amounts and short words are not,
+    /// since they stand everywhere and open nothing.
+    fn is_secret(&self, text: &str) -> bool {
+        let opens = text.len() >= SECRET_LEN && text.parse::<Decimal>().is_err();
+        opens && self.known.contains_key(text)
     }
 
     /// Whether a part of a path was seen as a secret, or looks like one.
@@ -374,7 +348,7 @@ impl Redactor {
         match value {
             Value::Object(map) => self.object(map),
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item, allowed)),
-            Value::String(text) if !allowed || self.known.contains_key(text.as_str()) => {
+            Value::String(text) if !allowed || self.is_secret(text) => {
                 *text = self.name(text);
             }
             Value::Number(number) if !allowed => *value = Value::String(self.name(&number.to_string())),
@@ -401,6 +375,19 @@ mod tests {
         redactor.keep(&["op"]);
         let told = String::from_utf8(redactor.message(br#"{"op":"sub","key":"canary"}"#)).expect("text");
         assert!(told.contains(r#""op":"sub""#) && !told.contains("canary"), "{told}");
+    }
+
+    /// An amount that was held back under one name is no secret under another, and a token is one everywhere.
+    #[test]
+    fn only_what_may_open_something_is_looked_for_elsewhere() {
+        let mut redactor = Redactor::new();
+        let said = br#"{"unheard":"0.00000000","unit":"USD","token":"canary-token"}"#;
+        let first = String::from_utf8(redactor.message(said)).expect("JSON");
+        assert_eq!(first.matches("REDACTED-").count(), 3, "{first}");
+        let again = redactor.message(br#"{"free":"0.00000000","asset":"USD","id":"canary-token"}"#);
+        let again = String::from_utf8(again).expect("JSON");
+        assert!(again.contains(r#""free":"0.00000000""#) && again.contains(r#""asset":"USD""#), "{again}");
+        assert!(!again.contains("canary"), "{again}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use venuekit_book::State;
-use venuekit_session::{Event, Session, StreamId, StreamStatus};
+use venuekit_session::{Emission, Event, Session, StreamId, StreamStatus};
 use venuekit_sim::venue::VenueSim;
 use venuekit_sim::wallets;
 use venuekit_types::{Mono, Now};
@@ -16,6 +16,8 @@ use venuekit_venue::spec::PrivateModel;
 use venuekit_venue::{
     BalancePatch, Channel, DataKind, Fill, MarketId, OrderPatch, PositionPatch, Spec, Wallet,
 };
+
+use crate::rig::Watch;
 
 /// One row of a message that is not over yet.
 #[derive(Clone, Debug)]
@@ -76,6 +78,28 @@ impl Told {
             _ => return,
         };
         self.streams.entry(*stream).or_default().message.push(row);
+    }
+
+    /// How many rows are known.
+    pub(crate) fn rows(&self) -> usize {
+        let of = |rows: &Rows| rows.balances.len() + rows.positions.len() + rows.orders.len();
+        self.streams.values().map(of).sum::<usize>() + self.fills.len()
+    }
+
+    /// Where another session was told something else, in words.
+    pub(crate) fn differences_from(
+        &self,
+        session: &Session,
+        other: &Told,
+        other_session: &Session,
+    ) -> Vec<String> {
+        let (ours, theirs) = (self.books(session), other.books(other_session));
+        let mut found = Vec::new();
+        differ("cash", &theirs.cash, &ours.cash, &mut found, PartialEq::eq);
+        differ("position", &theirs.positions, &ours.positions, &mut found, PartialEq::eq);
+        differ("order", &theirs.orders, &ours.orders, &mut found, PartialEq::eq);
+        differ("fill", &other.fills, &self.fills, &mut found, PartialEq::eq);
+        found
     }
 
     /// Whether each private stream is live, and its whole state was told since where its messages have no numbers.
@@ -159,6 +183,12 @@ impl Told {
             }
         }
         books
+    }
+}
+
+impl Watch<VenueSim> for Told {
+    fn event(&mut self, now: Now, emission: Emission<'_>, _: &VenueSim) {
+        self.hear(now, emission.event);
     }
 }
 

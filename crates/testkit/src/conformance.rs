@@ -2,7 +2,7 @@
 //! macro over a [`Subject`].
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use venuekit_book::{Cause, Checksum, Linkage, State};
@@ -21,6 +21,7 @@ use venuekit_venue::{
     EventBuf, MarketId, Pass, Place, Row as Told, Say, Token, Topic, Venue,
 };
 
+use crate::account::Told as Account;
 use crate::oracle::Judge;
 use crate::overhear::Overhear;
 use crate::rig::{Rig, Watch};
@@ -536,6 +537,39 @@ pub fn a_recorded_tape_replays_to_the_same_books(subject: &Subject) {
     let (live, again) = (rig.session.report(), replay.session().report());
     assert!(live.frames > 100 && live.books.values().any(|book| book.updates > 0));
     assert_eq!(live, again, "SEED={SEED}");
+}
+
+/// Redacted as it is, a tape of an account holds every figure of it: it replays to the same cash, positions, orders and
+/// fills. No part of the suite: a venue may tell more of an account than its [`Venue::public_words`] let a tape keep.
+pub fn a_recorded_tape_replays_to_the_same_account(subject: &Subject) {
+    let Some(make) = subject.credentials else { return };
+    let wants = wants(subject.venue.as_ref(), true);
+    let config = Config { wants, credentials: Some(make(SEED)), seed: SEED, ..Config::default() };
+    let fresh = || Session::new(Arc::clone(&subject.venue), config.clone()).expect("a valid config");
+    let start = Rig::<VenueSim>::epoch();
+    let faults = FaultPlan::default();
+    let sim = (subject.sim)(SimSeed { seed: SEED, start, rate: 60, history: 0, faults });
+    let mut rig = Rig::new(fresh(), sim, start, SEED);
+    rig.record(&About { venue: "x".into(), seed: SEED, ..About::default() });
+    let (mut live, mut again) = (Account::default(), Account::default());
+    rig.run_for(Duration::from_secs(30), &mut live);
+    let mut replay = Replay::new(fresh());
+    let mut broken = BTreeSet::new();
+    for row in rig.tape() {
+        replay.row(row, &mut |now, emission| {
+            again.hear(now, emission.event);
+            if let Event::Broken { broken: what, .. } = emission.event {
+                broken.insert(what.detail.clone());
+            }
+        });
+    }
+    assert_eq!(broken, BTreeSet::new(), "SEED={SEED}: a word is held back that the venue's frames need");
+    assert!(live.rows() > 5, "SEED={SEED}: too little was told");
+    assert_eq!(
+        live.differences_from(&rig.session, &again, replay.session()),
+        Vec::<String>::new(),
+        "SEED={SEED}"
+    );
 }
 
 /// A tape that holds frames and snapshots, but no header, no clock and no list of instruments, ends with the same books.

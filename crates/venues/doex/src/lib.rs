@@ -86,6 +86,10 @@ impl Venue for Doex {
         symbol::bare(venue_symbol, place.product)
     }
 
+    fn public_words(&self) -> &[&'static str] {
+        &spec::WORDS
+    }
+
     fn decode(&self, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
         decode::decode(&self.profile, place, frame, out);
     }

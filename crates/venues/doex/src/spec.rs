@@ -28,6 +28,18 @@ pub const FUTURES: usize = 1;
 /// The words of the products, which also name groups in the profile.
 pub(crate) const PRODUCTS: [&str; 2] = ["spot", "futures"];
 
+/// Names of fields, parameters and headers that hold no secret, in lower case. Those that do are `listenKey`,
+/// `signature` and the header of the key.
+#[rustfmt::skip]
+pub(crate) const WORDS: [&str; 40] = [
+    "lev", "lp", "mp", "fill", "x-doex-used-weight-1m", "x-doex-order-count-10s", "ismaker",
+    "ordermargin", "positionmargin", "marginlevel", "assets", "walletbalance", "availablebalance",
+    "unrealizedpnl", "borrowed", "interest", "positionamt", "isolatedmargin", "marginmode",
+    "maintmarginrate", "copyid", "leadtraderid", "leadorderid", "fillid", "mirrorratio", "profitshare",
+    "opentime", "amount", "tier", "volume30d", "minvolume30d", "pairs", "tiers", "maker", "taker",
+    "countdownms", "read", "trade", "withdraw", "iprestricted",
+];
+
 /// Candles of any interval; specs compare kinds alone.
 const CANDLES: Channel = Channel::Candles(Interval::M1);
 

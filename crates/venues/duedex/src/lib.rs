@@ -57,6 +57,10 @@ impl Venue for DueDex {
         symbol::bare(venue_symbol)
     }
 
+    fn public_words(&self) -> &[&'static str] {
+        &spec::WORDS
+    }
+
     fn decode(&self, place: Place<'_>, frame: &[u8], out: &mut EventBuf) {
         decode::decode(place, frame, out);
     }

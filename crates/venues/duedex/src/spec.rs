@@ -31,6 +31,18 @@ pub(crate) const SITE: &str = "site";
 /// Orders on one page of their history, at most.
 pub(crate) const PAGE: u32 = 100;
 
+/// Names of fields, parameters and headers that hold no secret, in lower case. Those that do are `key`, `answer` and the
+/// headers of a signature.
+#[rustfmt::skip]
+pub(crate) const WORDS: [&str; 34] = [
+    "executionid", "matchid", "triggertype", "notionalvalue", "fillprice", "filledsize",
+    "accumulatedfees", "createtime", "iscloseorder", "ordertype", "orderside", "orderprice",
+    "ordersize", "executionprice", "executionsize", "ismaker", "feerate", "ordersizeleft",
+    "entryvalue", "positionmargin", "buyordermargin", "sellordermargin", "unrealisedpnl", "realisedpnl",
+    "riskvalue", "risklimit", "ordermargin", "bonusleft", "x-rate-limit-limit",
+    "x-rate-limit-remaining", "x-rate-limit-reset", "fromtime", "totime", "userid",
+];
+
 pub(crate) fn spec() -> Spec {
     Spec {
         venue: "duedex".to_owned(),
