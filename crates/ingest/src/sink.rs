@@ -202,7 +202,7 @@ impl<S: Sink> Writer<S> {
             // One that was left and came back goes on where it stood.
             let channel = channel_of(row);
             let same = |place: &&Place| place.cursor.market == *market && place.cursor.channel == channel;
-            if let Some(place) = of_venue.iter().flatten().filter(same).next_back() {
+            if let Some(place) = of_venue.iter().flatten().rfind(same) {
                 of_venue[at] = Some(Place { cursor: place.cursor.clone(), moved: false });
             }
         }

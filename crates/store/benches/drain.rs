@@ -50,7 +50,7 @@ fn produce(mut spool: Sqlite, from: u64, until: &dyn Fn() -> bool) -> u64 {
         let batch = rows((0..BATCH).map(|n| row(from + brought + n)));
         let _ = spool.commit(&batch).expect("the spool takes rows");
         brought += BATCH;
-        let due = Duration::from_secs_f64(brought as f64 / LIVE as f64);
+        let due = Duration::from_nanos(brought * 1_000_000_000 / LIVE);
         thread::sleep(due.saturating_sub(began.elapsed()));
     }
     brought
@@ -86,12 +86,14 @@ fn main() {
         is_drained.store(true, Ordering::Relaxed);
         (rows, took, live.join().expect("no panic"))
     });
-    let (rate, live) = (rows as f64 / took.as_secs_f64(), came as f64 / took.as_secs_f64());
+    let millis = u64::try_from(took.as_millis()).expect("minutes at most").max(1);
+    let (rate, live) = (rows * 1_000 / millis, (came * 1_000 / millis).max(1));
+    let tenths = rate * 10 / live;
     println!(
-        "drain: {waiting} rows waited after {} s without a server; {rows} in {:.1} s are {rate:.0} rows/s while \
-         {live:.0} came: {:.1} times live",
+        "drain: {waiting} rows waited after {} s without a server; {rows} in {millis} ms are {rate} rows/s while \
+         {live} came: {}.{} times live",
         AWAY.as_secs(),
-        took.as_secs_f64(),
-        rate / live.max(1.0)
+        tenths / 10,
+        tenths % 10
     );
 }

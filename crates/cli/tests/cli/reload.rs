@@ -113,7 +113,11 @@ impl Scene {
     }
 
     fn until_logged(&self, text: &str) {
-        until(|| self.log().contains(text), || format!("{text:?} was never logged:\n{}", self.log()));
+        until(
+            &self.runtime,
+            || self.log().contains(text),
+            || format!("{text:?} was never logged:\n{}", self.log()),
+        );
     }
 
     fn get(&self, path: &str) -> String {
@@ -130,6 +134,7 @@ impl Scene {
     fn until_ready(&self, holds: impl Fn(&str) -> bool) -> String {
         let ready = || self.get("/readyz?verbose");
         until(
+            &self.runtime,
             || {
                 let text = ready();
                 text.ends_with("\nready\n") && holds(&text)
@@ -140,12 +145,12 @@ impl Scene {
     }
 }
 
-fn until(holds: impl Fn() -> bool, why: impl Fn() -> String) {
+fn until(runtime: &tokio::runtime::Runtime, holds: impl Fn() -> bool, why: impl Fn() -> String) {
     for _ in 0..LOOKS {
         if holds() {
             return;
         }
-        std::thread::sleep(BETWEEN);
+        runtime.block_on(tokio::time::sleep(BETWEEN));
     }
     panic!("{}", why());
 }
@@ -173,6 +178,7 @@ fn keys_and_config_change_while_streams_stay_up() {
     let rotated =
         |venue: &str| format!("venuekit_ws_reconnects_total{{venue=\"{venue}\",reason=\"rotated\"}} ");
     until(
+        &scene.runtime,
         || {
             let text = scene.get("/metrics");
             VENUES.iter().all(|venue| text.contains(&rotated(venue)))
@@ -187,8 +193,12 @@ fn keys_and_config_change_while_streams_stay_up() {
     scene.add(&third);
     scene.write_keys(&third);
     scene.until_logged("a key file changed");
-    until(|| scene.log().matches("duedex speaks with").count() == 2, || scene.log());
-    until(|| scene.get("/metrics").matches("reason=\"rotated\"} ").count() == 2, || scene.get("/metrics"));
+    until(&scene.runtime, || scene.log().matches("duedex speaks with").count() == 2, || scene.log());
+    until(
+        &scene.runtime,
+        || scene.get("/metrics").matches("reason=\"rotated\"} ").count() == 2,
+        || scene.get("/metrics"),
+    );
     scene.revoke(&second);
     scene.until_ready(|_| true);
 

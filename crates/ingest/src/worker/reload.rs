@@ -96,7 +96,7 @@ impl Parts {
                 }
             };
             let credentials = credentials.filter(|_| self.sessions.get(at).is_some());
-            let is_first = credentials.is_some() && self.present.accounts.get(&new.id).is_none();
+            let is_first = credentials.is_some() && !self.present.accounts.contains_key(&new.id);
             if old.wants == new.wants && !is_first {
                 steps.push(Step { at, credentials, wants: None });
                 continue;
