@@ -46,6 +46,17 @@ fn mistakes_have_a_place_and_a_way_out() {
     if !cfg!(feature = "postgres") {
         check("[sink]\nkind = \"postgres\"\n", "v.toml:2:8: this build knows no server", &["--features"]);
     }
+    let bus = |keys: &str| format!("[fanout]\nkind = \"nats\"\n{keys}\n");
+    check("[fanout]\nkind = \"nat\"\nservers = []\n", "v.toml:2:8: unknown value \"nat\"", &["\"nats\""]);
+    if cfg!(feature = "nats") {
+        check(&bus("servers = []"), "v.toml:3:11: no server is named", &[]);
+        let canary = bus("servers = [\"nats://me:CANARY@10.0.0.1\"]");
+        check(&canary, "v.toml:3:11: an address holds a user or a token", &["credentials"]);
+        assert!(!read(&canary).expect_err("refused").contains("CANARY"));
+        check(&bus("servers = [\"a\"]\nmax_age = \"1\""), "v.toml:4:11: \"1\" is no span", &["90d"]);
+    } else {
+        check(&bus("servers = [\"a\"]"), "v.toml:2:8: this build knows no bus", &["--features nats"]);
+    }
     check("[sink]\nqueue_rows = 0\n", "v.toml:2:14: queue_rows must be at least 1", &[]);
     check("[sink]\nbatch_ms = 60000\n", "v.toml:2:12: batch_ms must be at most 1000", &[]);
     check("[health]\nlisten = \"nowhere\"\n", "v.toml:2:10:", &["address"]);
@@ -227,4 +238,19 @@ fn the_readme_shows_a_valid_config() {
     assert_eq!((config.sim.rate, config.sim.seed), (usual.sim.rate, usual.sim.seed));
     assert_eq!((config.sim.faults, config.sim.tls), (usual.sim.faults, usual.sim.tls));
     assert_eq!(config.health, Some(venuekit_ingest::DEFAULT_HEALTH));
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn the_readme_shows_a_valid_bus() {
+    let readme = include_str!("../README.md");
+    let (_, after) = readme.split_once("```toml\n[fanout]").expect("an example");
+    let (example, _) = after.split_once("```").expect("its end");
+    let bus = read(&format!("[fanout]{example}")).expect("valid").fanout.expect("named");
+    assert_eq!((bus.stream.as_str(), bus.bytes_max), ("venuekit", Some(4 << 30)));
+    assert_eq!(bus.credentials.as_deref(), Some(Path::new("dir/nats.creds")));
+    // Where it shows a default, it is the default.
+    let usual = read("[fanout]\nkind = \"nats\"\nservers = [\"127.0.0.1\"]\n").expect("valid").fanout;
+    let usual = usual.expect("named");
+    assert_eq!((usual.stream, usual.max_age), (bus.stream, bus.max_age));
 }

@@ -8,7 +8,7 @@ mod server;
 
 use std::time::Duration;
 
-use common::{change, cursor, gap, rows, sim, trade};
+use common::{change, cursor, fill as own_fill, gap, rows, sim, trade};
 use server::Server;
 use venuekit_store::postgres::{Postgres, ServerRetainer};
 use venuekit_store::{Market, Removal, Retention, Row, Sink as _, Table};
@@ -41,6 +41,7 @@ fn fill(server: &Server) {
             all.push(Row::BookChange(change));
         }
         all.push(Row::Gap(Box::new(gap("BTC/USDT", at, None))));
+        all.push(Row::Fill(Box::new(own_fill("BTC/USDT", u64::from(day), "8804", at))));
         let mut batch = rows(all);
         batch.cursors.push(cursor("BTC/USDT", 1, u64::from(day) + 1));
         let mut other = cursor("BTC/USDT", 1, u64::from(day) + 1);
@@ -122,4 +123,13 @@ fn days_go_whole_and_the_rest_in_steps() {
     late.ts_venue = UnixNanos(FIRST);
     assert_eq!(sink.commit(&rows([Row::Trade(late)])).expect("commits").total().new, 1);
     assert_eq!(rows_of(&all_of(&mut retainer, now).0, Table::Trade, "doex"), 1);
+
+    // An account's own rows were kept, until a rule names them.
+    assert_eq!(server.sql("SELECT count(*) FROM fill"), ["10"]);
+    let mut told_otherwise = Retention::default();
+    told_otherwise.keep(Table::Fill, None, days(5));
+    let mut retainer = ServerRetainer::connect(&server.dsn(), told_otherwise).expect("connects");
+    assert_eq!(rows_of(&retainer.due(now).expect("counts"), Table::Fill, "doex"), 5);
+    assert_eq!(rows_of(&all_of(&mut retainer, now).0, Table::Fill, "doex"), 5);
+    assert_eq!(server.sql("SELECT count(*) FROM fill"), ["5"]);
 }

@@ -145,7 +145,7 @@ async fn bounds(
     Ok(rows.iter().filter_map(bound).collect())
 }
 
-/// The parts of a table, the oldest day first and those of any day last.
+/// The parts of a table, the oldest day first and those of any day last; a table that is not cut is its only part.
 async fn partitions(tx: &Transaction<'_>, table: Table) -> Result<Vec<Partition>, tokio_postgres::Error> {
     let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
                WHERE i.inhparent = to_regclass('venuekit.' || $1) ORDER BY 1";
@@ -157,6 +157,9 @@ async fn partitions(tx: &Transaction<'_>, table: Table) -> Result<Vec<Partition>
         let day = day.and_then(|day| day.parse().ok());
         Partition { name, day }
     };
+    if rows.is_empty() {
+        return Ok(vec![Partition { name: table.as_str().to_owned(), day: None }]);
+    }
     Ok(rows.iter().map(partition).collect())
 }
 
