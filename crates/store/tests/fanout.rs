@@ -21,7 +21,9 @@ const BUS: &str = "bus";
 #[derive(Default)]
 struct Flaky {
     taken: Vec<Message>,
+    /// How it fails, over and over; never where empty.
     fails: Vec<Fail>,
+    turn: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -46,7 +48,8 @@ impl Flaky {
 
 impl Bus for Flaky {
     fn publish(&mut self, messages: &[Message]) -> Result<Published, BusError> {
-        let fail = self.fails.pop().unwrap_or(Fail::Not);
+        let fail = self.fails.get(self.turn % self.fails.len().max(1)).copied().unwrap_or(Fail::Not);
+        self.turn += 1;
         let down = || Err(BusError::Unreachable("down".into()));
         if fail == Fail::Before {
             return down();
@@ -115,13 +118,14 @@ fn everything_is_told_under_one_id_however_often_either_side_dies() {
     assert_eq!(owed(&path), 0);
     let ids = commit(&mut sink, 0..20);
     assert_eq!(owed(&path), 60, "one for each private row");
-    let fails = [Fail::Before, Fail::After, Fail::Not, Fail::After].repeat(8);
+    let fails = vec![Fail::After, Fail::Before, Fail::Not];
     let mut bus = Flaky { fails, ..Flaky::default() };
-    assert_eq!(tell_all(&path, &mut bus, 7), 24);
+    let failed = tell_all(&path, &mut bus, 7);
+    assert!(failed > 40, "each of more than twenty steps failed twice: {failed}");
     let by_id = bus.by_id();
     assert_eq!(by_id.keys().copied().collect::<Vec<_>>(), ids);
     let again = by_id.values().filter(|(_, times)| *times > 1).count();
-    assert!(again > 20, "only {again} ids were told again, so the failures met nothing");
+    assert!(again > 180, "only {again} of {} ids were told again", ids.len());
     assert_eq!(owed(&path), 0);
     // Private rows first, and each row under its kind.
     assert!(bus.taken[0].subject.ends_with(".order_state"), "{}", bus.taken[0].subject);

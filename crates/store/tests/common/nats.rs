@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A running server; it ends with the value.
 pub(crate) struct NatsServer {
@@ -43,18 +44,19 @@ impl NatsServer {
         Some(server)
     }
 
-    /// Starts it, again after [`kill`](NatsServer::kill), and waits until it takes connections.
+    /// Starts it, again after [`kill`](NatsServer::kill), and waits until it is ready.
     pub(crate) fn up(&mut self) {
         let log = fs::File::create(self.dir.path().join("log")).expect("creates");
         let mut command = Command::new(&self.binary);
         command.arg("-c").arg(self.dir.path().join("nats.conf")).stdin(Stdio::null()).stdout(Stdio::null());
         let child = self.child.insert(command.stderr(log).spawn().expect("runs"));
+        // It says so once its stream is there too.
         loop {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            if log.contains("Server is ready") {
                 return;
             }
             if let Some(status) = child.try_wait().expect("asks") {
-                let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
                 panic!("nats-server ended with {status}: {log}");
             }
             std::thread::yield_now();
@@ -101,12 +103,16 @@ impl NatsServer {
         let say = |link: &mut BufReader<TcpStream>, text: &str| {
             link.get_mut().write_all(text.as_bytes()).expect("is sent");
         };
-        say(&mut link, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB answer 1\r\nSUB rows 2\r\n");
+        // The consumer of an earlier reading still delivers to where it was asked to.
+        static READINGS: AtomicU32 = AtomicU32::new(0);
+        let rows = format!("rows{}", READINGS.fetch_add(1, Ordering::Relaxed));
+        let hello = "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB answer 1\r\n";
+        say(&mut link, &format!("{hello}SUB {rows} 2\r\n"));
         say(&mut link, &format!("PUB $JS.API.STREAM.INFO.{stream} answer 0\r\n\r\n"));
         let info: serde_json::Value = serde_json::from_str(&next(&mut link).payload).expect("JSON");
         let count = info["state"]["messages"].as_u64().unwrap_or_else(|| panic!("no stream: {info}"));
         let config = format!(
-            "{{\"stream_name\":\"{stream}\",\"config\":{{\"deliver_subject\":\"rows\",\"ack_policy\":\"none\"}}}}"
+            "{{\"stream_name\":\"{stream}\",\"config\":{{\"deliver_subject\":\"{rows}\",\"ack_policy\":\"none\"}}}}"
         );
         say(
             &mut link,
