@@ -116,7 +116,7 @@ pub struct Intent {
     pub qty: String,
     /// Limit price.
     pub price: Option<String>,
-    /// Unix nanoseconds by the local clock.
+    /// Unix nanoseconds by the venue's clock, as far as that was known.
     pub created: i64,
 }
 

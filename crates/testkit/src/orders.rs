@@ -15,7 +15,7 @@ use venuekit_session::{
 use venuekit_sim::faults::FaultPlan;
 use venuekit_sim::venue::VenueSim;
 use venuekit_types::{Fixed, Mono, Now, Scale, Side};
-use venuekit_venue::spec::Draws;
+use venuekit_venue::spec::{Budget, Draws};
 use venuekit_venue::{
     Ask, AskKind, Channel, ClientIds, DataKind, FaultKind, MarketId, NewOrder, OrderPatch, OrderRef,
     OrderType, grid,
@@ -63,13 +63,22 @@ struct Client {
     open: BTreeSet<String>,
     /// Requests that the venue refused for their time.
     refused_for_time: usize,
-    /// Whether the venue refused to answer for a while: so many new processes can use up its budget.
-    limited: bool,
+    /// When the venue refused to answer last: so many new processes can use up its budget.
+    refused_at: Option<Mono>,
+    /// How long that budget takes to be as it was.
+    refills_in: Duration,
+    /// Whether the venue gives so few requests that what is to be judged has to wait for them.
+    is_small: bool,
     /// Rows of the message that is being told.
     pending: Vec<OrderPatch>,
 }
 
 impl Client {
+    /// Whether more time is given before the venue's books are compared.
+    fn is_patient(&self) -> bool {
+        self.is_small || self.refused_at.is_some()
+    }
+
     fn wrong(&mut self, text: String) {
         self.outcome.wrong.push(text);
     }
@@ -82,7 +91,9 @@ impl Client {
             (Known::Unknown(since), Known::There | Known::Nowhere) => {
                 let span = now.mono.since(since);
                 self.outcome.unknown_for = self.outcome.unknown_for.max(span);
-                if span > UNKNOWN_FOR && !self.limited {
+                // One that refuses for its budget does not answer, nor does it until that has filled again.
+                let answered = self.refused_at.is_none_or(|at| at.plus(self.refills_in) <= since);
+                if span > UNKNOWN_FOR && answered {
                     self.wrong(format!("order {id} was unknown for {span:?}"));
                 }
             }
@@ -111,7 +122,9 @@ impl Watch<VenueSim> for Client {
                 self.ended(now, *id, outcome.as_str(), next);
             }
             Event::Fault { fault, .. } if fault.kind == FaultKind::Clock => self.refused_for_time += 1,
-            Event::Fault { fault, .. } if fault.kind == FaultKind::RateLimited => self.limited = true,
+            Event::Fault { fault, .. } if fault.kind == FaultKind::RateLimited => {
+                self.refused_at = Some(now.mono);
+            }
             Event::Order { row, .. } => self.pending.push((**row).clone()),
             Event::Committed { kind, .. } => {
                 if self.pending.is_empty() && *kind == DataKind::Update {
@@ -178,9 +191,14 @@ pub fn run(subject: &Subject, product: usize, seed: u64, intents: u64) -> Outcom
     let mut rig = Rig::new(session, (subject.sim)(sim_seed), start, dice.u64(..));
     rig.weather.latency_max = Duration::from_millis(dice.u64(5..=80));
     // A venue that gives an account so few requests makes it wait for the next ones.
-    let budgets = &subject.venue.specs()[product].budgets;
-    let limited = budgets.iter().any(|budget| budget.draws != Draws::Orders && budget.capacity < 30);
-    let (client, meant) = (Client { limited, ..Client::default() }, BTreeMap::new());
+    let counted = |budget: &&Budget| matches!(budget.draws, Draws::Weight | Draws::Under(_));
+    let budgets = || subject.venue.specs()[product].budgets.iter().filter(counted);
+    let client = Client {
+        refills_in: budgets().map(|budget| budget.window.span()).max().unwrap_or_default(),
+        is_small: budgets().any(|budget| budget.capacity < 30),
+        ..Client::default()
+    };
+    let meant = BTreeMap::new();
     let ids = ClientIds::new(seed);
     let mut run = Run { subject, dice, rig, client, config, product, ids, next: 0, meant };
     run.settle();
@@ -209,7 +227,7 @@ impl Run<'_> {
     /// Waits until orders can be placed and every stream is live.
     fn settle(&mut self) {
         // Where lookups have to wait for a budget, what is less urgent waits behind them.
-        let within = Duration::from_secs(if self.client.limited { 180 } else { 60 });
+        let within = Duration::from_secs(if self.client.is_patient() { 180 } else { 60 });
         let lived = self.rig.run_until(within, &mut self.client, |rig| {
             rig.session.streams().count() > 1
                 && rig.session.streams().all(|stream| stream.state == venuekit_book::State::Live)
@@ -336,7 +354,7 @@ impl Run<'_> {
         // The demo account cancels by itself now and then: what it did just now is still on its way.
         // After a refusal it answers again within a minute, and lookups may have to wait for each other.
         let under = |known: &Known| matches!(known, Known::Under | Known::Unknown(_));
-        for _ in 0..if self.client.limited { 1_200 } else { 20 } {
+        for _ in 0..if self.client.is_patient() { 1_200 } else { 20 } {
             self.rig.run_for(Duration::from_millis(250), &mut self.client);
             if self.told() == self.open() && !self.client.known.values().any(under) {
                 break;

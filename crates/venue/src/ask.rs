@@ -157,6 +157,11 @@ pub enum Ask {
         /// Which.
         order: OrderRef,
     },
+    /// The latest orders of every market that are over: at most a page of [`AskKind::ClosedOrders`].
+    ClosedOrders {
+        /// Those that ended at or after.
+        from: UnixNanos,
+    },
     /// Orders, open or not.
     OrderHistory {
         /// Of which market.
@@ -276,6 +281,7 @@ pub enum AskKind {
     OpenOrders,
     Order,
     ClosedOrder,
+    ClosedOrders,
     OrderHistory,
     Fills,
     Deposits,
@@ -342,6 +348,7 @@ impl Ask {
             Ask::OpenOrders { .. } => AskKind::OpenOrders,
             Ask::Order { .. } => AskKind::Order,
             Ask::ClosedOrder { .. } => AskKind::ClosedOrder,
+            Ask::ClosedOrders { .. } => AskKind::ClosedOrders,
             Ask::OrderHistory { .. } => AskKind::OrderHistory,
             Ask::Fills { .. } => AskKind::Fills,
             Ask::Deposits { .. } => AskKind::Deposits,
@@ -397,14 +404,15 @@ impl Ask {
             | Ask::CopyTrades { .. }
             | Ask::OpenToken
             | Ask::RenewToken { .. }
-            | Ask::DropToken { .. } => None,
+            | Ask::DropToken { .. }
+            | Ask::ClosedOrders { .. } => None,
         }
     }
 }
 
 impl AskKind {
     /// Every kind, in the order of [`Ask`].
-    pub const ALL: [AskKind; 32] = [
+    pub const ALL: [AskKind; 33] = [
         AskKind::Instruments,
         AskKind::Time,
         AskKind::Depth,
@@ -419,6 +427,7 @@ impl AskKind {
         AskKind::OpenOrders,
         AskKind::Order,
         AskKind::ClosedOrder,
+        AskKind::ClosedOrders,
         AskKind::OrderHistory,
         AskKind::Fills,
         AskKind::Deposits,
@@ -466,6 +475,7 @@ impl AskKind {
             | AskKind::Trades
             | AskKind::Order
             | AskKind::ClosedOrder
+            | AskKind::ClosedOrders
             | AskKind::OpenOrders
             | AskKind::OpenToken
             | AskKind::RenewToken

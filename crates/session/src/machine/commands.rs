@@ -5,11 +5,11 @@
 
 use core::time::Duration;
 
-use venuekit_types::{Mono, Now};
+use venuekit_types::{Mono, Now, UnixNanos};
 use venuekit_venue::spec::{ClientId, PrivateModel};
 use venuekit_venue::{
-    Ask, AskKind, Auth, Channel, EventBuf, Fault, FaultKind, Lane, MarketId, NewOrder, OrderPatch, OrderRef,
-    OrderStatus, Row, grid,
+    Ask, AskKind, Auth, Channel, Event as Decoded, EventBuf, Fault, FaultKind, Lane, MarketId, NewOrder,
+    OrderPatch, OrderRef, OrderStatus, Row, grid,
 };
 
 use super::{Out, Persisting, Session};
@@ -25,6 +25,8 @@ use crate::stream::Stream;
 const LOOKUP_BASE: Duration = Duration::from_millis(100);
 /// Longest span between two lookups while the venue answers.
 const LOOKUP_CAP: Duration = Duration::from_millis(800);
+/// How far an instant that was told by our measure of the venue's clock may lie off where a list of orders is cut by it.
+const CLOCKS_APART: Duration = Duration::from_secs(300);
 /// How long a connection that beats may take to say that nothing has come.
 const HEARD_WITHIN: Duration = Duration::from_millis(1_500);
 /// The span between two lookups that only an operator can help.
@@ -86,6 +88,10 @@ struct Looking {
     sent: Option<Mono>,
     /// From when on "not found" means that it never was.
     surely_from: Mono,
+    /// When it was meant, by the venue's clock as far as that was known.
+    created: UnixNanos,
+    /// Whether it is asked for by itself, since a list of all did not tell.
+    alone: bool,
     backoff: Backoff,
 }
 
@@ -222,7 +228,7 @@ impl Session {
             order_type: order.order_type.as_str().to_owned(),
             qty: order.qty.to_string(),
             price: order.price.map(|price| price.to_string()),
-            created: now.wall.0,
+            created: self.clock.time(now).0,
         }
     }
 
@@ -359,9 +365,10 @@ impl Session {
         };
         let symbol = self.symbol_of(job.product, market);
         let surely_from = job.sent.plus(self.arrives_within(job.product));
+        let created = earlier(self.clock.time(now), now.mono.since(job.sent));
         let mut told = None;
         if let Some(pending) = self.commands.get_mut(&id) {
-            pending.stage = Stage::Looking(Looking::new(symbol, order, Some(job.sent), surely_from));
+            pending.stage = Stage::Looking(Looking::new(symbol, order, Some(job.sent), surely_from, created));
             told = pending.about.as_mut().and_then(|about| about.told.take());
         }
         self.emit(Event::Done { id, done: Done::Unknown(fault) });
@@ -399,7 +406,7 @@ impl Session {
             let surely_from = now.mono.plus(self.arrives_within(product));
             let order = OrderRef::Client(intent.client_order_id);
             let about = Some(About { order: order.clone(), places: true, told: None });
-            let looking = Looking::new(intent.symbol, order, None, surely_from);
+            let looking = Looking::new(intent.symbol, order, None, surely_from, UnixNanos(intent.created));
             self.commands.insert(id, Pending { product, kept: true, about, stage: Stage::Looking(looking) });
             self.look_first(now, id);
         }
@@ -472,15 +479,16 @@ impl Session {
             return;
         }
         let listed = self.products[product].catalog.find(&looking.symbol);
-        // Nor is one open that the stream has not told of since; it may be over.
-        let is_over = places
-            && self.heard_all(product, Mono(u64::MAX), surely_from)
-            && self.spec(product).can(AskKind::ClosedOrder);
-        let ask = listed.map(|(market, _)| match looking.order.clone() {
-            order if is_over => Ask::ClosedOrder { market, order },
-            order => Ask::Order { market, order },
-        });
-        // Looking up is as urgent as placing was.
+        if places
+            && !looking.alone
+            && now.mono >= surely_from
+            && self.spec(product).can(AskKind::ClosedOrders)
+        {
+            self.look_for_all(now, product);
+            self.look_later(now, id, LOOKUP_CAP);
+            return;
+        }
+        let ask = listed.map(|(market, _)| Ask::Order { market, order: looking.order.clone() });
         let asked = ask.and_then(|ask| self.request(product, Lane::Order, ask, Purpose::Lookup(id)));
         if asked.is_none() {
             self.look_later(now, id, LOOKUP_CAP);
@@ -493,6 +501,95 @@ impl Session {
         let waiting: Vec<Timer> = waiting.filter(|timer| self.timers.is_set(*timer)).collect();
         for timer in waiting {
             self.timers.set(timer, now.mono);
+        }
+    }
+
+    /// Asks once for everyone who looks for an order, unless that is under way: a process that starts again may have left
+    /// many, and the budget may hold few.
+    fn look_for_all(&mut self, now: Now, product: usize) {
+        let is_it = |job: &Job| matches!(job.purpose, Purpose::Lookups(_)) && job.product == product;
+        if self.rests.iter().any(|rest| rest.any(is_it)) {
+            return;
+        }
+        let latest = self
+            .looked_for(product)
+            .map(|(_, looking)| looking.surely_from)
+            .filter(|at| *at <= now.mono)
+            .max();
+        // What is open a stream that is live has told already.
+        if latest.is_some_and(|latest| self.heard_all(product, now.mono, latest)) {
+            self.look_among_closed(now, product, latest.unwrap_or_default());
+        } else {
+            let ask = Ask::OpenOrders { market: None };
+            self.request(product, Lane::Order, ask, Purpose::Lookups(Mono(0)));
+        }
+    }
+
+    fn look_among_closed(&mut self, now: Now, product: usize, open_at: Mono) {
+        let meant = self.looked_for(product).map(|(_, looking)| looking.created).min();
+        let from = earlier(meant.unwrap_or_else(|| self.clock.time(now)), CLOCKS_APART);
+        self.request(product, Lane::Order, Ask::ClosedOrders { from }, Purpose::Lookups(open_at));
+    }
+
+    /// Orders of a product that were placed and are looked for.
+    fn looked_for(&self, product: usize) -> impl Iterator<Item = (CommandId, &Looking)> {
+        self.commands.iter().filter_map(move |(id, pending)| match &pending.stage {
+            Stage::Looking(looking) if pending.product == product => {
+                pending.about.as_ref().is_some_and(|about| about.places).then_some((*id, looking))
+            }
+            _ => None,
+        })
+    }
+
+    /// The orders that are open, or those that are over: whoever is looked for and is among them is found. Whoever was not
+    /// open, and is not over either, never was, if no row is missing.
+    pub(super) fn on_lookups_answer(&mut self, now: Now, open_at: Mono, job: &Job, buf: &EventBuf) {
+        let row_of = |order: &OrderRef| {
+            let OrderRef::Client(wanted) = order else { return None };
+            buf.rows.iter().find_map(|row| match row {
+                Row::Order(row) if row.client_order_id.as_ref() == Some(wanted) => {
+                    Some(Box::new(row.clone()))
+                }
+                _ => None,
+            })
+        };
+        let found: Vec<(CommandId, Box<OrderPatch>)> = self
+            .looked_for(job.product)
+            .filter_map(|(id, looking)| Some((id, row_of(&looking.order)?)))
+            .collect();
+        for (id, row) in found {
+            self.resolve(id, Resolution::Found(row));
+        }
+        let is_broken = |event: &Decoded| matches!(event, Decoded::Broken(_));
+        let is_short = buf.events.iter().any(is_broken);
+        let due = |looking: &Looking, at: Mono| !looking.alone && looking.surely_from <= at;
+        let (from, is_whole, at) = match &job.ask {
+            Ask::ClosedOrders { from } => {
+                let page =
+                    self.spec(job.product).paging_of(AskKind::ClosedOrders).map_or(0, |p| p.page as usize);
+                (*from, !is_short && buf.rows.len() < page, open_at)
+            }
+            // Next, those that are over; unless a row was missing here, since that could have been the one.
+            _ if !is_short => {
+                if self.looked_for(job.product).any(|(_, looking)| due(looking, job.sent)) {
+                    self.look_among_closed(now, job.product, job.sent);
+                }
+                return;
+            }
+            _ => (UnixNanos(i64::MIN), false, job.sent),
+        };
+        let absent: Vec<CommandId> = self
+            .looked_for(job.product)
+            .filter(|(_, looking)| due(looking, at) && earlier(looking.created, CLOCKS_APART) >= from)
+            .map(|(id, _)| id)
+            .collect();
+        for id in absent {
+            if is_whole {
+                self.resolve(id, Resolution::NeverPlaced);
+            } else if let Some(Pending { stage: Stage::Looking(looking), .. }) = self.commands.get_mut(&id) {
+                looking.alone = true;
+                self.timers.set(Timer::Lookup(id), now.mono);
+            }
         }
     }
 
@@ -582,9 +679,20 @@ impl Session {
 }
 
 impl Looking {
-    fn new(symbol: String, order: OrderRef, sent: Option<Mono>, surely_from: Mono) -> Looking {
-        Looking { symbol, order, sent, surely_from, backoff: Backoff::new(LOOKUP_BASE, LOOKUP_CAP) }
+    fn new(
+        symbol: String,
+        order: OrderRef,
+        sent: Option<Mono>,
+        surely_from: Mono,
+        created: UnixNanos,
+    ) -> Looking {
+        let backoff = Backoff::new(LOOKUP_BASE, LOOKUP_CAP);
+        Looking { symbol, order, sent, surely_from, created, alone: false, backoff }
     }
+}
+
+fn earlier(at: UnixNanos, span: Duration) -> UnixNanos {
+    UnixNanos(at.0.saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)))
 }
 
 /// Whether a row is the one that was asked for.

@@ -138,6 +138,7 @@ impl Session {
             Purpose::Trades(id) => self.on_trades(now, id, job, buf),
             Purpose::Command(id) => self.on_command_answer(id, job, buf),
             Purpose::Lookup(id) => self.on_lookup_answer(now, id, job, buf),
+            Purpose::Lookups(open_at) => self.on_lookups_answer(now, open_at, job, buf),
             Purpose::Time => self.on_time(now, job, buf),
             Purpose::Token(line) => self.on_token(now, line, buf),
             Purpose::Renew(_) | Purpose::Drop => {}
@@ -310,7 +311,11 @@ impl Session {
                 }
             }
             // One that gets no answer is over at the next turn.
-            Purpose::Command(_) | Purpose::Lookup(_) | Purpose::Drop | Purpose::Audit(_) => {}
+            Purpose::Command(_)
+            | Purpose::Lookup(_)
+            | Purpose::Lookups(_)
+            | Purpose::Drop
+            | Purpose::Audit(_) => {}
             Purpose::Time => self.on_time_failed(now),
             Purpose::Token(line) => self.on_token_failed(now, line),
             Purpose::Renew(line) => self.on_renew_failed(now, line, &job.ask, answered),

@@ -45,6 +45,9 @@ pub(crate) enum Purpose {
     Command(CommandId),
     /// What became of an order.
     Lookup(CommandId),
+    /// What became of all that are looked for: those that are open first, then, with what was open at that instant known,
+    /// those that are over.
+    Lookups(Mono),
     /// The venue's time.
     Time,
     /// A token for the private streams of a line.
@@ -272,6 +275,11 @@ impl Rest {
             }
             _ => {}
         }
+    }
+
+    /// Whether such a request waits here or is under way.
+    pub(crate) fn any(&self, is_it: impl Fn(&Job) -> bool) -> bool {
+        self.lanes.iter().flatten().chain(self.in_flight.values()).any(is_it)
     }
 
     /// Whether a request waits here or is under way.

@@ -182,6 +182,7 @@ pub(crate) fn spot() -> Spec {
         wallets: vec![Wallet::Spot, Wallet::Margin],
         asks: spot_asks(),
         paging: vec![
+            paging(AskKind::ClosedOrders, Paging::Offset, PAGE),
             paging(AskKind::OrderHistory, Paging::Offset, PAGE),
             paging(AskKind::Fills, Paging::Offset, PAGE),
             paging(AskKind::Transfers, Paging::Offset, PAGE),
@@ -195,15 +196,16 @@ static AGES: [(Duration, u32); 6] = [(s(5), 8), (s(10), 6), (s(15), 5), (s(45), 
 
 fn spot_asks() -> Vec<AskKind> {
     use AskKind::{
-        Balances, Cancel, CancelAll, Candles, ClosedOrder, Countdown, Deposits, Depth, Fees, Fills,
-        Instruments, OpenOrders, OpenToken, Order, OrderHistory, Place, Positions, Ticker, Time, Trades,
-        Transfers, Withdrawals,
+        Balances, Cancel, CancelAll, Candles, ClosedOrder, ClosedOrders, Countdown, Deposits, Depth, Fees,
+        Fills, Instruments, OpenOrders, OpenToken, Order, OrderHistory, Place, Positions, Ticker, Time,
+        Trades, Transfers, Withdrawals,
     };
     let mut asks = vec![Instruments, Time, Depth, Trades, Candles, Ticker, Fees, Balances, Positions];
     asks.extend([
         OpenOrders,
         Order,
         ClosedOrder,
+        ClosedOrders,
         OrderHistory,
         Fills,
         Deposits,

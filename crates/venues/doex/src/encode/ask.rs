@@ -83,6 +83,7 @@ pub(crate) fn ask(profile: &Profile, place: Place<'_>, ask: &Ask) -> Option<Http
         | Ask::Withdrawals { .. }
         | Ask::Transfers { .. }
         | Ask::ClosedOrder { .. }
+        | Ask::ClosedOrders { .. }
         | Ask::CopyPositions
         | Ask::CopyTrades { .. }
         | Ask::Ticker { .. }

@@ -55,6 +55,7 @@ pub(crate) fn sample(kind: AskKind, market: MarketId, wallet: Wallet) -> Ask {
         AskKind::OpenOrders => Ask::OpenOrders { market: Some(market) },
         AskKind::Order => Ask::Order { market, order: named },
         AskKind::ClosedOrder => Ask::ClosedOrder { market, order: named },
+        AskKind::ClosedOrders => Ask::ClosedOrders { from: UnixNanos(0) },
         AskKind::OrderHistory => Ask::OrderHistory { market, page },
         AskKind::Fills => Ask::Fills { market, page },
         AskKind::Deposits => Ask::Deposits { page },

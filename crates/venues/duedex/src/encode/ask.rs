@@ -109,6 +109,7 @@ pub(crate) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         | Ask::Withdrawals { .. }
         | Ask::Transfers { .. }
         | Ask::ClosedOrder { .. }
+        | Ask::ClosedOrders { .. }
         | Ask::CopyPositions
         | Ask::CopyTrades { .. }
         | Ask::OpenToken

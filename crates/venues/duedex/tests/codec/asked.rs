@@ -68,6 +68,7 @@ fn sample(kind: AskKind) -> Ask {
         AskKind::OpenOrders => Ask::OpenOrders { market: Some(market) },
         AskKind::Order => Ask::Order { market, order: theirs() },
         AskKind::ClosedOrder => Ask::ClosedOrder { market, order: theirs() },
+        AskKind::ClosedOrders => Ask::ClosedOrders { from: UnixNanos(0) },
         AskKind::OrderHistory => Ask::OrderHistory { market, page },
         AskKind::Fills => Ask::Fills { market, page },
         AskKind::Deposits => Ask::Deposits { page },

@@ -114,6 +114,12 @@ pub(super) fn answer(place: Place<'_>, ask: &Ask, json: &RawValue, out: &mut Eve
                 Ok(only(Some(*market), order(place, &id, &parse(row)?)?))
             });
         }
+        Ask::ClosedOrders { .. } => {
+            let spot::Orders { orders: Named(rows) } = typed(json)?;
+            out.tell_list(account(Channel::Orders), false, rows, |(id, row)| {
+                Ok(only(None, order(place, &id, &parse(row)?)?))
+            });
+        }
         Ask::Order { market, order: named } | Ask::ClosedOrder { market, order: named } => {
             one_order(place, *market, named, json, out)?
         }

@@ -60,6 +60,10 @@ pub(super) fn ask(place: Place<'_>, ask: &Ask) -> Option<HttpRequest> {
         Ask::ClosedOrder { order: OrderRef::Client(id), .. } => {
             desk.private("ClosedOrders", 2).with("cl_ord_id", id).sign()
         }
+        // Those after this second, and not at it.
+        Ask::ClosedOrders { from } => {
+            desk.private("ClosedOrders", 2).with("start", seconds(*from) - 1).sign()
+        }
         Ask::OrderHistory { page, .. } => desk.private("ClosedOrders", 2).page(page).sign(),
         Ask::Fills { page, .. } => desk.private("TradesHistory", 2).page(page).sign(),
         Ask::Deposits { page } => desk.private("DepositStatus", 1).span(page).sign(),
