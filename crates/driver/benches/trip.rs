@@ -1,10 +1,12 @@
 //! How long a halt takes to hold: inside the gateway's process, and asked for by another one, while orders leave.
 //!
 //! It prints and asserts nothing. `cargo bench -p venuekit-driver --bench trip`; the other process is this same
-//! program, started again with the gateway's directory.
+//! program, started again with the gateway's directory. The venue is one without limits, so that orders really flow:
+//! how many left, and how many the venue took, is printed beside the spans.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -13,7 +15,8 @@ use venuekit_driver::{Clock, ServeOptions, serve};
 use venuekit_duedex::DueDex;
 use venuekit_session::gate::{Arm, Caps, Notional};
 use venuekit_session::{Config, HostOverride};
-use venuekit_sim::{Sim, SimConfig};
+use venuekit_sim::{DuedexLimits, Sim, SimConfig};
+use venuekit_testkit::Tweaked;
 use venuekit_types::Side;
 use venuekit_venue::OrderType;
 
@@ -21,6 +24,9 @@ use venuekit_venue::OrderType;
 const ROUNDS: (usize, usize) = (2_000, 200);
 /// The pause between two orders of one writer; with four of them, about 500 a second are tried.
 const ORDER_EVERY: Duration = Duration::from_millis(8);
+const WRITERS: usize = 4;
+/// How long orders leave before each halt inside the process.
+const FLOWS_FOR: Duration = Duration::from_millis(5);
 
 #[tokio::main]
 async fn main() {
@@ -43,7 +49,9 @@ async fn halt_from_outside(dir: PathBuf) {
 async fn measure() {
     let dir = std::env::temp_dir().join(format!("venuekit-trip-{}", std::process::id()));
     let clock = Clock::start();
-    let config = SimConfig { rate: 50, script: false, ..SimConfig::new(7, clock.now()) };
+    let duedex_limits =
+        DuedexLimits { quota_ip: u32::MAX / 2, quota_user: u32::MAX / 2, ..DuedexLimits::default() };
+    let config = SimConfig { rate: 50, script: false, duedex_limits, ..SimConfig::new(7, clock.now()) };
     let credentials = Some(config.keys.duedex.clone());
     let venue = Sim::new(config).into_venues().into_iter().find(|venue| venue.name() == "duedex");
     let server = serve(venue.expect("it has it"), ServeOptions { clock, ..ServeOptions::default() });
@@ -58,19 +66,29 @@ async fn measure() {
             collar: Decimal::ONE,
             notional: [("USD".to_owned(), large)].into(),
         },
-        venues: vec![(Arc::new(DueDex::new()), Config { hosts, credentials, ..Config::default() })],
+        venues: vec![(
+            Arc::new(Tweaked::new(Arc::new(DueDex::new()), |spec| spec.budgets.clear())),
+            Config { hosts, credentials, ..Config::default() },
+        )],
         ..Setup::new(&dir, "sim")
     };
     let mut gateway = Gateway::start(setup).await.expect("it starts");
     gateway.serve().expect("a socket");
     let handle = gateway.handle();
-    let writers: Vec<_> = (0..4)
+    // So many were tried, and so many of them the venue took.
+    let counts: Arc<[AtomicU64; 2]> = Arc::default();
+    let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
-            let handle = handle.clone();
+            let (handle, counts) = (handle.clone(), Arc::clone(&counts));
             tokio::spawn(async move {
                 loop {
-                    // Refused or not, the next one follows.
-                    let _ = handle.place(order()).await;
+                    let (handle, counts) = (handle.clone(), Arc::clone(&counts));
+                    // Nobody waits for one before the next is tried.
+                    tokio::spawn(async move {
+                        counts[0].fetch_add(1, Ordering::Relaxed);
+                        let taken = handle.place(order()).await.is_ok_and(|end| end.outcome == "accepted");
+                        counts[1].fetch_add(u64::from(taken), Ordering::Relaxed);
+                    });
                     tokio::time::sleep(ORDER_EVERY).await;
                 }
             })
@@ -78,16 +96,18 @@ async fn measure() {
         .collect();
 
     let mut inside = Vec::new();
+    let flow = Flow::begin(clock, &counts);
     for _ in 0..ROUNDS.0 {
         arm(&handle).await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(FLOWS_FOR).await;
         let begun = clock.now().mono;
         handle.halt("bench");
         inside.push(clock.now().mono.since(begun).as_micros());
     }
-    report("inside the process", inside, 999);
+    report("inside the process", inside, &flow.end());
 
     let mut outside = Vec::new();
+    let flow = Flow::begin(clock, &counts);
     for _ in 0..ROUNDS.1 {
         arm(&handle).await;
         let (program, dir) = (std::env::current_exe().expect("it has a path"), dir.clone());
@@ -96,7 +116,7 @@ async fn measure() {
         let said = String::from_utf8(said).expect("text");
         outside.push(said.trim().parse::<u128>().expect("microseconds"));
     }
-    report("from another process", outside, 990);
+    report("from another process", outside, &flow.end());
     writers.iter().for_each(tokio::task::JoinHandle::abort);
     gateway.stop().await;
     std::fs::remove_dir_all(&dir).expect("removable");
@@ -130,17 +150,39 @@ async fn arm(handle: &GatewayHandle) {
     }
 }
 
-/// Prints the median and a quantile, given in thousandths.
-fn report(what: &str, mut micros: Vec<u128>, thousandths: usize) {
+/// Orders over a span.
+struct Flow<'a> {
+    clock: Clock,
+    counts: &'a [AtomicU64; 2],
+    before: [u64; 2],
+    begun: venuekit_types::Mono,
+}
+
+impl<'a> Flow<'a> {
+    fn begin(clock: Clock, counts: &'a [AtomicU64; 2]) -> Flow<'a> {
+        let before = [0, 1].map(|at: usize| counts[at].load(Ordering::Relaxed));
+        Flow { clock, counts, before, begun: clock.now().mono }
+    }
+
+    /// What flowed since, in words.
+    fn end(&self) -> String {
+        let ms = self.clock.now().mono.since(self.begun).as_millis().max(1);
+        let a_second =
+            |at: usize| u128::from(self.counts[at].load(Ordering::Relaxed) - self.before[at]) * 1_000 / ms;
+        format!("{} orders a second tried, {} taken by the venue", a_second(0), a_second(1))
+    }
+}
+
+/// Prints the spans in one line that can be quoted.
+fn report(what: &str, mut micros: Vec<u128>, flow: &str) {
     micros.sort_unstable();
     let at = |part: usize| micros[(micros.len() * part / 1_000).min(micros.len() - 1)];
-    let tenths = thousandths % 10;
     println!(
-        "halt {what}: {} times, median {} us, p{}.{tenths} {} us, worst {} us",
+        "halt {what}: {} halts, p50 {} us, p99 {} us, p99.9 {} us, worst {} us; {flow}",
         micros.len(),
         at(500),
-        thousandths / 10,
-        at(thousandths),
+        at(990),
+        at(999),
         at(1_000),
     );
 }
