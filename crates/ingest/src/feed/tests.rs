@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use venuekit_session::{Config as SessionConfig, Input, Want};
+use venuekit_session::{Config as SessionConfig, Input, Only, Want};
 use venuekit_sim::faults::{Command as Strike, Fault as Harm, FaultPlan, Target};
 use venuekit_sim::{Keys, Sim, SimConfig, VenueSim};
 use venuekit_store::{Batch, BookChange, OpenMode, Reader, Sink as _, Sqlite, World};
@@ -11,6 +11,7 @@ use venuekit_testkit::{Rig, Watch};
 use super::*;
 use crate::board::Board;
 use crate::metrics::Metrics;
+use crate::tenure::Gate;
 
 /// A feed as a watch of a rig. It answers no epochs: the rig does.
 struct Kept {
@@ -41,13 +42,26 @@ struct Bench {
 
 impl Bench {
     fn new(venue: &str, wants: Vec<Want>, queue_rows: usize, faults: &FaultPlan, resume: Resume) -> Bench {
+        Bench::shared(venue, wants, queue_rows, faults, resume, None)
+    }
+
+    fn shared(
+        venue: &str,
+        wants: Vec<Want>,
+        queue_rows: usize,
+        faults: &FaultPlan,
+        resume: Resume,
+        tenure: Option<Tenure>,
+    ) -> Bench {
         let start = Rig::<VenueSim>::epoch();
         let sim = SimConfig { rate: 40, history: 10_000, ..SimConfig::new(7, start) }.with_faults(faults);
         let keys = Keys::from_seed(7);
         let credentials = Some(if venue == "duedex" { keys.duedex } else { keys.doex });
         let front = Sim::new(sim).into_venues().into_iter().find(|front| front.name() == venue);
+        let only = tenure.as_ref().map(|tenure| tenure.only.clone());
+        let credentials_too = credentials.clone();
         let config =
-            SessionConfig { wants, seed: 7, credentials: credentials.clone(), ..SessionConfig::default() };
+            SessionConfig { wants, only, seed: 7, credentials: credentials_too, ..SessionConfig::default() };
         let adapter = venuekit_registry::venue(venue).expect("known");
         let session = Session::new(adapter, config).expect("fits");
         let queue = Arc::new(Queue::new(queue_rows));
@@ -64,7 +78,7 @@ impl Bench {
             wishes: wish,
             notices: notify,
             resume,
-            tenure: None,
+            tenure,
             credentials,
         });
         let rig = Rig::new(session, front.expect("simulated"), start, 7);
@@ -540,4 +554,100 @@ fn an_accounts_own_rows_pass_a_full_queue() {
     let fills = bench.rows.iter().filter(|row| matches!(row, Row::Fill(_))).count();
     let told = bench.rig.front.account().fills().count();
     assert!(told > 0 && fills >= told - 1, "SEED=7: {fills} of {told} fills were kept");
+}
+
+/// A session of one market, and its gate.
+fn warm(queue_rows: usize) -> (Bench, Arc<Gate>) {
+    let gate = Arc::<Gate>::default();
+    let tenure = Tenure {
+        session: 1,
+        only: Only::new(|symbol| symbol.as_str() == "BTC/USDT"),
+        gate: Arc::clone(&gate),
+        reserve: Arc::new(|_| panic!("the rig answers epochs")),
+    };
+    let (wants, calm) = (Bench::public("doex"), FaultPlan::default());
+    let bench = Bench::shared("doex", wants, queue_rows, &calm, Resume::default(), Some(tenure));
+    (bench, gate)
+}
+
+#[test]
+fn a_session_keeps_its_rows_until_it_has_a_lease_and_closes_what_was_left() {
+    let (mut bench, gate) = warm(1_000_000);
+    bench.run(10, Duration::from_secs(1), true);
+    assert_eq!(bench.rows.len(), 0, "nobody may store them yet");
+    let market = Market::new("doex", "BTC/USDT".parse().expect("a symbol"));
+    let left = Gap {
+        market: market.clone(),
+        channel: Cow::Borrowed("trades"),
+        epoch: None,
+        from_seq: None,
+        to_seq: None,
+        cause: Cow::Borrowed("closed"),
+        detected_at: UnixNanos(5),
+        healed_at: None,
+    };
+    let cursor = venuekit_store::Cursor {
+        market: market.clone(),
+        channel: Cow::Borrowed("book"),
+        epoch: 3,
+        last_seq: 40,
+        ts_local: UnixNanos(6),
+    };
+    gate.open(7, Some(Resume { cursors: vec![cursor], open_gaps: vec![left], ..Resume::default() }));
+    let opened_at = bench.rig.now().wall;
+    bench.rig.run_for(Duration::from_secs(1), &mut bench.kept);
+    let work = bench.queue.take(usize::MAX, Duration::ZERO);
+    assert!(work.chunks.iter().all(|chunk| (chunk.fence, chunk.session) == (Some(7), 1)));
+    bench.rows.extend(work.chunks.into_iter().flat_map(|chunk| chunk.items).map(|item| item.row));
+    let is_its = |row: &Row| match row {
+        Row::Instrument(row) => row.terms.symbol == market.symbol,
+        Row::Trade(row) => row.market == market,
+        Row::BookChange(row) => row.market == market,
+        Row::Ticker(row) => row.market == market,
+        Row::Candle(row) => row.market == market,
+        Row::Gap(row) => row.market == market,
+        _ => false,
+    };
+    assert!(bench.rows.iter().all(is_its), "its own market alone");
+    // What came before the lease is there, from the snapshot on.
+    let is_early = |row: &&Row| matches!(row, Row::BookChange(change) if change.ts_local < opened_at);
+    assert!(bench.rows.iter().filter(is_early).count() > 20);
+    assert_eq!(check_books(&bench.rows, &bench.rig.front), 1);
+    // The gap of the one before, and the time from its last row to our first.
+    let gaps: Vec<_> = gaps(&bench.rows).into_iter().collect();
+    let found: Vec<_> =
+        gaps.iter().map(|((_, channel, _), (cause, healed))| (&**channel, &**cause, *healed)).collect();
+    assert_eq!(found, [("book", "not_running", true), ("trades", "closed", true)]);
+    let first = bench.rows.iter().find_map(|row| match row {
+        Row::BookChange(change) => Some(change.ts_local),
+        _ => None,
+    });
+    assert!(gaps[0].0.2 <= first.expect("a book"), "it was noticed when the session began");
+    assert_eq!(bench.tally().gaps_open, 0);
+}
+
+#[test]
+fn what_a_session_cannot_keep_is_given_up_by_name() {
+    let (mut bench, gate) = warm(1_000_000);
+    bench.run(5, Duration::from_secs(1), true);
+    // As if the one that holds the shard did not hand it over for long.
+    let row = Row::Gap(Box::new(rows::shed_gap(
+        &Market::new("doex", "BTC/USDT".parse().expect("a symbol")),
+        Cow::Borrowed("book"),
+        None,
+        None,
+        UnixNanos(1),
+    )));
+    let filler = || Item { stream: None, row: row.clone() };
+    bench.kept.feed.items.extend(std::iter::repeat_with(filler).take(shared::WARM_ROWS_MAX + 1));
+    bench.run(5, Duration::from_secs(1), true);
+    let kept = bench.kept.feed.items.len();
+    assert!(kept < 20, "{kept} rows are kept");
+    gate.open(7, None);
+    bench.run(30, Duration::from_secs(1), true);
+    bench.finish();
+    let gaps = gaps(&bench.rows);
+    assert!(gaps.len() >= 3 && gaps.values().all(|(cause, healed)| cause == "shed" && *healed), "{gaps:?}");
+    assert_eq!(check_books(&bench.rows, &bench.rig.front), 1);
+    assert_eq!(bench.tally().gaps_open, 0);
 }
