@@ -168,6 +168,27 @@ mod tests {
         assert!(matches!(late, Err(Refusal::Incomplete)));
     }
 
+    /// What a whole state does not tell of a row is not known of it any more; another wallet's rows stand.
+    #[test]
+    fn a_snapshot_forgets_what_it_leaves_out() {
+        let mut rows = Rows::default();
+        let balance = |wallet: &str, locked: Option<Decimal>| {
+            let mut patch = BalancePatch::new(wallet.into(), "BTC".into());
+            (patch.free, patch.locked) = (Some(Decimal::ONE), locked);
+            patch
+        };
+        let told = |rows: &mut Rows, patch| match rows.merge(State::Balance(patch), 10) {
+            Ok(State::Balance(merged)) => merged.locked,
+            other => panic!("{other:?}"),
+        };
+        for wallet in ["spot", "margin"] {
+            assert_eq!(told(&mut rows, balance(wallet, Some(Decimal::TEN))), Some(Decimal::TEN));
+        }
+        rows.begin_snapshot(Some(Wallet::Spot));
+        assert_eq!(told(&mut rows, balance("spot", None)), None);
+        assert_eq!(told(&mut rows, balance("margin", None)), Some(Decimal::TEN));
+    }
+
     #[test]
     fn an_unknown_key_without_its_required_fields_is_refused() {
         let mut rows = Rows::default();

@@ -8,6 +8,7 @@
 //! It refuses: sockets, sleeps, threads and wall clocks.
 
 mod account;
+pub mod codec;
 pub mod conformance;
 pub mod endure;
 mod oracle;

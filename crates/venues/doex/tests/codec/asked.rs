@@ -5,11 +5,12 @@ use core::time::Duration;
 use proptest::prelude::*;
 use venuekit_doex::{FUTURES, SPOT};
 use venuekit_sign::{Credentials, doex::verify};
+use venuekit_testkit::codec;
 use venuekit_types::{Fixed, Scale, Side, UnixNanos};
 use venuekit_venue::grid::{Toward, check, round_price, round_qty};
 use venuekit_venue::{
-    Ask, AskKind, Auth, HttpRequest, Interval, MarketId, NewOrder, OrderRef, OrderType, Page, Stamp,
-    TimeInForce, Token, TriggerBy, Venue, Wallet,
+    Ask, AskKind, Auth, HttpRequest, MarketId, NewOrder, OrderRef, OrderType, Page, Stamp, TimeInForce,
+    Token, TriggerBy, Venue, Wallet,
 };
 
 use crate::Desk;
@@ -34,67 +35,11 @@ fn order(market: MarketId) -> NewOrder {
     }
 }
 
-/// One of each kind, of a market and a wallet that the product has.
-pub(crate) fn sample(kind: AskKind, market: MarketId, wallet: Wallet) -> Ask {
-    let (page, token) = (Page::default(), Token("key/1".to_owned()));
-    let named = OrderRef::Venue("7".to_owned());
-    match kind {
-        AskKind::Instruments => Ask::Instruments,
-        AskKind::Time => Ask::Time,
-        AskKind::Depth => Ask::Depth { market, levels: 5 },
-        AskKind::Trades => Ask::Trades { market, from: None, limit: 5 },
-        AskKind::Candles => {
-            Ask::Candles { market, interval: Interval::M1, from: UnixNanos(0), to: UnixNanos(1) }
-        }
-        AskKind::Ticker => Ask::Ticker { market },
-        AskKind::Mark => Ask::Mark { market },
-        AskKind::Permissions => Ask::Permissions,
-        AskKind::Fees => Ask::Fees,
-        AskKind::Balances => Ask::Balances { wallet },
-        AskKind::Positions => Ask::Positions { market: Some(market) },
-        AskKind::OpenOrders => Ask::OpenOrders { market: Some(market) },
-        AskKind::Order => Ask::Order { market, order: named },
-        AskKind::ClosedOrder => Ask::ClosedOrder { market, order: named },
-        AskKind::ClosedOrders => Ask::ClosedOrders { from: UnixNanos(0) },
-        AskKind::OrderHistory => Ask::OrderHistory { market, page },
-        AskKind::Fills => Ask::Fills { market, page },
-        AskKind::Deposits => Ask::Deposits { page },
-        AskKind::Withdrawals => Ask::Withdrawals { page },
-        AskKind::Transfers => Ask::Transfers { page },
-        AskKind::CopyPositions => Ask::CopyPositions,
-        AskKind::CopyTrades => Ask::CopyTrades { page },
-        AskKind::OpenToken => Ask::OpenToken,
-        AskKind::RenewToken => Ask::RenewToken { token },
-        AskKind::DropToken => Ask::DropToken { token },
-        AskKind::Place => Ask::Place(Box::new(order(market))),
-        AskKind::Amend => Ask::Amend { market, order: named, price: number("1") },
-        AskKind::Cancel => Ask::Cancel { market, order: named },
-        AskKind::CancelAll => Ask::CancelAll { market: Some(market) },
-        AskKind::Countdown => Ask::Countdown { market: None, within: None },
-        AskKind::SetLeverage => Ask::SetLeverage { market, leverage: 1.into() },
-        AskKind::SetRiskLimit => Ask::SetRiskLimit { market, limit: 1.into() },
-        AskKind::MoveMargin => Ask::MoveMargin { market, amount: 1.into() },
-    }
-}
-
 #[test]
 fn what_can_be_asked_is_what_is_written() {
     for product in [SPOT, FUTURES] {
         let desk = Desk::new(product);
-        let spec = &desk.venue.specs()[product];
-        for wallet in Wallet::ALL {
-            let request = desk.venue.ask(desk.place(), &Ask::Balances { wallet });
-            assert_eq!(request.is_some(), spec.wallets.contains(&wallet), "{wallet:?}");
-        }
-        for kind in AskKind::ALL {
-            let ask = sample(kind, MarketId(0), spec.wallets[0]);
-            let request = desk.venue.ask(desk.place(), &ask);
-            assert_eq!(request.is_some(), spec.can(kind), "{} {kind:?}", spec.product);
-            assert!(request.is_none_or(|request| request.kind == kind));
-        }
-        for paging in &spec.paging {
-            assert!(spec.can(paging.ask));
-        }
+        codec::assert_asks_are_written(&desk.venue, product, &desk.catalog, &order(MarketId(0)));
     }
 }
 
@@ -237,9 +182,8 @@ fn proofs() {
     };
     let key = ("X-DOEX-APIKEY".into(), "the-key".to_owned());
     for kind in AskKind::ALL {
-        let Some(request) = desk.venue.ask(desk.place(), &sample(kind, MarketId(0), Wallet::Spot)) else {
-            continue;
-        };
+        let ask = codec::sample(kind, Wallet::Spot, order(MarketId(0)));
+        let Some(request) = desk.venue.ask(desk.place(), &ask) else { continue };
         let mut signed = request.clone();
         desk.venue.sign(desk.place(), &mut signed, &who, stamp).expect("signable");
         match request.auth {

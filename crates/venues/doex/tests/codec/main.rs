@@ -12,7 +12,8 @@ mod said;
 mod usual;
 
 use venuekit_doex::Doex;
-use venuekit_venue::{Ask, Body, Catalog, Data, Event, EventBuf, HttpReply, Place, Row, Trade, Venue};
+use venuekit_testkit::codec::{dump, reply};
+use venuekit_venue::{Ask, Catalog, EventBuf, HttpReply, Place, Venue};
 
 const PUBLIC: &str = include_str!("../../../../../fixtures/doex/public.jsonl");
 const FUTURES_ONLY: &str = include_str!("../../../../../fixtures/doex/futures.jsonl");
@@ -55,44 +56,4 @@ impl Desk {
     fn market(&self, name: &str) -> venuekit_venue::MarketId {
         self.catalog.find(name).expect("listed").0
     }
-}
-
-fn reply(status: u16, body: &str) -> HttpReply<'_> {
-    HttpReply { status, headers: &[], body: body.as_bytes() }
-}
-
-/// Events as text, with what they point at.
-fn dump(out: &EventBuf) -> String {
-    let mut text = String::new();
-    for event in &out.events {
-        let Event::Data(Data { topic, kind, ids, at, body }) = event else {
-            text += &format!("{event:?}\n");
-            continue;
-        };
-        let ids = ids.map(|ids| (ids.first, ids.last));
-        let at = at.map(|at| at.0);
-        let market = topic.market.map(|market| market.0);
-        text += &format!("{:?} {market:?} {kind:?} ids={ids:?} at={at:?}\n", topic.channel);
-        match body {
-            Body::Book(book) => {
-                text += &format!("  bids {:?}\n", out.levels(book.bids));
-                text += &format!("  asks {:?}\n", out.levels(book.asks));
-            }
-            Body::Rows(rows) => out.rows[rows.clone()].iter().for_each(|row| match row {
-                Row::Trade(Trade { market, id, number, price, qty, side, at }) => {
-                    text += &format!(
-                        "  trade of {} id={} number={number:?} {price:?} {qty:?} {side:?} at={at}\n",
-                        market.0,
-                        out.text(*id)
-                    );
-                }
-                row => {
-                    let row = format!("{row:?}");
-                    let some: Vec<_> = row.split(", ").filter(|part| !part.ends_with(": None")).collect();
-                    text += &format!("  {}\n", some.join(", "));
-                }
-            }),
-        }
-    }
-    text
 }

@@ -5,11 +5,12 @@ use core::time::Duration;
 use proptest::prelude::*;
 use venuekit_duedex::DueDex;
 use venuekit_sign::Credentials;
+use venuekit_testkit::codec;
 use venuekit_types::{Fixed, Scale, Side, UnixNanos};
 use venuekit_venue::grid::{Toward, check, round_price, round_qty};
 use venuekit_venue::{
-    Ask, AskKind, Auth, HttpRequest, Interval, MarketId, NewOrder, OrderRef, OrderType, Origin, Page, Stamp,
-    TimeInForce, Token, TriggerBy, Venue, Wallet,
+    Ask, AskKind, Auth, HttpRequest, MarketId, NewOrder, OrderRef, OrderType, Origin, Page, Stamp,
+    TimeInForce, TriggerBy, Venue, Wallet,
 };
 
 use crate::{catalog, place};
@@ -49,59 +50,9 @@ fn ours() -> OrderRef {
     OrderRef::Client("desk-1".to_owned())
 }
 
-fn sample(kind: AskKind) -> Ask {
-    let (market, page, token) = (MarketId(0), Page::default(), Token("t".to_owned()));
-    match kind {
-        AskKind::Instruments => Ask::Instruments,
-        AskKind::Time => Ask::Time,
-        AskKind::Depth => Ask::Depth { market, levels: 5 },
-        AskKind::Trades => Ask::Trades { market, from: None, limit: 5 },
-        AskKind::Candles => {
-            Ask::Candles { market, interval: Interval::M1, from: UnixNanos(0), to: UnixNanos(1) }
-        }
-        AskKind::Ticker => Ask::Ticker { market },
-        AskKind::Mark => Ask::Mark { market },
-        AskKind::Permissions => Ask::Permissions,
-        AskKind::Fees => Ask::Fees,
-        AskKind::Balances => Ask::Balances { wallet: Wallet::Futures },
-        AskKind::Positions => Ask::Positions { market: Some(market) },
-        AskKind::OpenOrders => Ask::OpenOrders { market: Some(market) },
-        AskKind::Order => Ask::Order { market, order: theirs() },
-        AskKind::ClosedOrder => Ask::ClosedOrder { market, order: theirs() },
-        AskKind::ClosedOrders => Ask::ClosedOrders { from: UnixNanos(0) },
-        AskKind::OrderHistory => Ask::OrderHistory { market, page },
-        AskKind::Fills => Ask::Fills { market, page },
-        AskKind::Deposits => Ask::Deposits { page },
-        AskKind::Withdrawals => Ask::Withdrawals { page },
-        AskKind::Transfers => Ask::Transfers { page },
-        AskKind::CopyPositions => Ask::CopyPositions,
-        AskKind::CopyTrades => Ask::CopyTrades { page },
-        AskKind::OpenToken => Ask::OpenToken,
-        AskKind::RenewToken => Ask::RenewToken { token },
-        AskKind::DropToken => Ask::DropToken { token },
-        AskKind::Place => Ask::Place(Box::new(order())),
-        AskKind::Amend => Ask::Amend { market, order: theirs(), price: number("8000.5") },
-        AskKind::Cancel => Ask::Cancel { market, order: theirs() },
-        AskKind::CancelAll => Ask::CancelAll { market: Some(market) },
-        AskKind::Countdown => Ask::Countdown { market: None, within: None },
-        AskKind::SetLeverage => Ask::SetLeverage { market, leverage: 25.into() },
-        AskKind::SetRiskLimit => Ask::SetRiskLimit { market, limit: 150.into() },
-        AskKind::MoveMargin => Ask::MoveMargin { market, amount: 1.into() },
-    }
-}
-
 #[test]
 fn what_can_be_asked_is_what_is_written() {
-    let venue = DueDex::new();
-    let [spec] = venue.specs() else { panic!("one product") };
-    for kind in AskKind::ALL {
-        let request = write(&sample(kind));
-        assert_eq!(request.is_some(), spec.can(kind), "{kind:?}");
-        assert!(request.is_none_or(|request| request.kind == kind));
-    }
-    for wallet in Wallet::ALL {
-        assert_eq!(write(&Ask::Balances { wallet }).is_some(), spec.wallets.contains(&wallet), "{wallet:?}");
-    }
+    codec::assert_asks_are_written(&DueDex::new(), 0, &catalog(), &order());
     // There is no route for either of all markets at once.
     assert_eq!(write(&Ask::CancelAll { market: None }), None);
     assert_eq!(write(&Ask::Positions { market: None }), None);
@@ -155,7 +106,7 @@ fn every_private_route_of_the_card() {
     check(Ask::SetRiskLimit { market, limit: "150.0".parse().expect("a limit") }, limit);
     let out = r#"POST /v1/position/margin/transfer Signed 1 0 {"instrument":"BTCUSD","amount":-0.00012}"#;
     check(Ask::MoveMargin { market, amount: "-0.00012000".parse().expect("an amount") }, out);
-    let candles = write(&sample(AskKind::Candles)).expect("a route");
+    let candles = write(&codec::sample(AskKind::Candles, Wallet::Futures, order())).expect("a route");
     assert_eq!((candles.origin, candles.auth), (Origin::Other("site"), Auth::None));
 }
 
