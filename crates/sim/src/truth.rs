@@ -221,15 +221,21 @@ impl Truth {
         }
     }
 
-    /// `id` is JSON.
-    pub(crate) fn trade(&mut self, spec: &Spec, generation: u32, id: &str, trade: &ToldTrade) {
+    /// The id is JSON, the time Unix nanoseconds.
+    pub(crate) fn trade(
+        &mut self,
+        spec: &Spec,
+        generation: u32,
+        (id, at_ns): (String, i64),
+        trade: &ToldTrade,
+    ) {
         if self.every == 0 || !self.head("trade", Some((spec.symbol, generation))) {
             return;
         }
-        self.lines.s(r#","id":"#).s(id).s(r#","price":""#).plain(trade.price, spec.price_scale);
+        self.lines.s(r#","id":"#).s(&id).s(r#","price":""#).plain(trade.price, spec.price_scale);
         self.lines.s(r#"","qty":""#).plain(trade.qty, spec.qty_scale).s(r#"","side":""#);
         self.lines.s(trade.aggressor.as_str()).s("\"");
-        self.end(trade.at_ms);
+        self.end_at(i128::from(at_ns));
     }
 
     pub(crate) fn fill(&mut self, spec: &Spec, generation: u32, account: u32, fill: &OwnFill) {
@@ -312,7 +318,11 @@ impl Truth {
 
     /// Ends a line with its time.
     fn end(&mut self, at_ms: i64) {
-        self.lines.s(r#","ts":"#).int(i128::from(at_ms) * 1_000_000).s("}\n");
+        self.end_at(i128::from(at_ms) * 1_000_000);
+    }
+
+    fn end_at(&mut self, at_ns: i128) {
+        self.lines.s(r#","ts":"#).int(at_ns).s("}\n");
     }
 
     /// Takes the lines so far, each with its line feed.

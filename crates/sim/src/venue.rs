@@ -55,9 +55,9 @@ pub trait Protocol: Send {
         Box::new(world.markets()[market].trades.iter().map(ToldTrade::from))
     }
 
-    /// How the followed stream spells the number of a trade, as JSON.
-    fn trade_id(&self, _world: &World, _market: usize, id: u64) -> String {
-        id.to_string()
+    /// How the followed stream spells a trade: its number, as JSON, and when it was, in Unix nanoseconds.
+    fn trade_spelt(&self, _world: &World, _market: usize, trade: &ToldTrade) -> (String, i64) {
+        (trade.id.to_string(), trade.at_ms * 1_000_000)
     }
 }
 
@@ -273,8 +273,8 @@ impl VenueSim {
             let news: Vec<ToldTrade> = told.filter(|trade| trade.id > *recorded).collect();
             for trade in news {
                 *recorded = trade.id;
-                let id = self.protocol.trade_id(&self.world, market, trade.id);
-                self.world.record_trade(market, &id, &trade);
+                let spelt = self.protocol.trade_spelt(&self.world, market, &trade);
+                self.world.record_trade(market, spelt, &trade);
             }
         }
         self.world.take_truth()

@@ -482,9 +482,9 @@ impl World {
         }
     }
 
-    /// Adds a trade as it is told to the truth lines; its id is JSON.
-    pub(crate) fn record_trade(&mut self, market: usize, id: &str, trade: &ToldTrade) {
-        self.truth.trade(self.markets[market].spec, self.generation, id, trade);
+    /// Adds a trade as it is told to the truth lines, with its id and its time as they are spelt.
+    pub(crate) fn record_trade(&mut self, market: usize, spelt: (String, i64), trade: &ToldTrade) {
+        self.truth.trade(self.markets[market].spec, self.generation, spelt, trade);
     }
 
     /// Takes the truth lines so far.

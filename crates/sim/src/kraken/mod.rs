@@ -23,7 +23,7 @@ use crate::front::{FrontInput, RUN_HEADER, Request, Response};
 use crate::kraken::names::{Uid, uid};
 use crate::outbox::RestFault;
 use crate::text::{Text, quoted};
-use crate::venue::{Context, Protocol, User};
+use crate::venue::{Context, Protocol, ToldTrade, User};
 use crate::wallets::News;
 use crate::world::{Step, World};
 
@@ -213,10 +213,11 @@ impl Protocol for Kraken {
         self.run_switches(cx);
     }
 
-    fn trade_id(&self, world: &World, market: usize, id: u64) -> String {
+    fn trade_spelt(&self, world: &World, market: usize, trade: &ToldTrade) -> (String, i64) {
         match world.markets()[market].spec.kind {
-            Kind::Spot => id.to_string(),
-            _ => quoted(&uid(Uid::Trade, market, id)),
+            // The stream tells microseconds.
+            Kind::Spot => (trade.id.to_string(), spot::trade_ns(trade.at_ms, trade.id) / 1_000 * 1_000),
+            _ => (quoted(&uid(Uid::Trade, market, trade.id)), trade.at_ms * 1_000_000),
         }
     }
 

@@ -23,8 +23,8 @@ const LEVELS: (usize, usize) = (100, 500);
 const MILLI: i64 = 1_000_000;
 
 /// When a trade was, in nanoseconds and never twice the same: its number tells those of a millisecond apart.
-pub(super) fn trade_ns(trade: &Trade) -> i64 {
-    trade.at_ms * MILLI + i64::try_from(trade.id % 1_000_000).expect("it is below a million")
+pub(in crate::kraken) fn trade_ns(at_ms: i64, id: u64) -> i64 {
+    at_ms * MILLI + i64::try_from(id % 1_000_000).expect("it is below a million")
 }
 
 /// The pair that a client names, by any name but that of the streams.
@@ -207,7 +207,7 @@ fn trades(text: &mut Text, market: &Market, params: &Params) -> Result<(), Refus
             // Seconds are as good as nanoseconds.
             let since: i64 = since.parse().map_err(|_| BAD_ARGUMENTS)?;
             let since = if since < 100_000_000_000 { since.saturating_mul(1_000 * MILLI) } else { since };
-            let first = market.trades.partition_point(|trade| trade_ns(trade) <= since);
+            let first = market.trades.partition_point(|trade| trade_ns(trade.at_ms, trade.id) <= since);
             market.trades.iter().skip(first).take(count).collect()
         }
     };
@@ -215,13 +215,13 @@ fn trades(text: &mut Text, market: &Market, params: &Params) -> Result<(), Refus
     for (at, trade) in chosen.iter().enumerate() {
         text.s(if at == 0 { "[\"" } else { ",[\"" });
         text.padded(trade.price, spec.price_scale).s("\",\"").padded(trade.qty, spec.qty_scale).s("\",");
-        text.padded(trade_ns(trade), scale(9));
+        text.padded(trade_ns(trade.at_ms, trade.id), scale(9));
         text.s(if trade.aggressor == Side::Buy { ",\"b\"" } else { ",\"s\"" });
         text.s(if taker_kind(trade) == "market" { ",\"m\",\"\"," } else { ",\"l\",\"\"," });
         text.int(trade.id).s("]");
     }
     let since = params.get("since").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let last = chosen.last().map_or(since, |trade| trade_ns(trade));
+    let last = chosen.last().map_or(since, |trade| trade_ns(trade.at_ms, trade.id));
     text.s(r#"],"last":""#).int(last).s("\"}");
     Ok(())
 }

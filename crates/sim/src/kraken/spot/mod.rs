@@ -10,6 +10,7 @@ mod public;
 mod rest;
 mod socket;
 
+pub(super) use answers::trade_ns;
 pub(super) use public::{candles, change_pct, side, volume_quote};
 
 use std::collections::BTreeMap;

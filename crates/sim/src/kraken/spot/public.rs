@@ -66,7 +66,7 @@ fn trade(text: &mut Text, spec: &Spec, trade: &Trade) {
     padded(text, trade.qty, spec.qty_scale);
     text.s(r#","ord_type":""#).s(taker_kind(trade)).s(r#"","trade_id":"#).int(trade.id);
     text.s(r#","timestamp":"#);
-    instant(text, trade_ns(trade));
+    instant(text, trade_ns(trade.at_ms, trade.id));
     text.s("}");
 }
 
