@@ -458,6 +458,9 @@ pub fn a_planned_reconnect_loses_nothing(subject: &Subject) {
     let log = judge.log.take().unwrap_or_default();
     let gaps: Vec<&String> = log.iter().filter(|line| line.contains("GapOpened")).collect();
     assert!(gaps.is_empty(), "SEED={SEED}: a planned reconnect opened a gap: {gaps:#?}");
+    let left: Vec<&String> =
+        log.iter().filter(|line| line.contains("State") && line.contains("from: Live")).collect();
+    assert!(left.is_empty(), "SEED={SEED}: a planned reconnect took a stream from live: {left:#?}");
     judge.assert_no_trade_missing(&rig.front);
 }
 

@@ -191,7 +191,8 @@ impl Session {
             feed.sub = Sub::On;
             match start {
                 Start::Fetch if !feed.is_live() => self.fetch_depth(now, id, which),
-                Start::Backfill if !feed.is_live() => self.backfill(now, id),
+                // What comes on the one that will take over is held until the old one has reached it.
+                Start::Backfill if !feed.is_live() && which == Which::Primary => self.backfill(now, id),
                 Start::State if !feed.is_live() => match which {
                     Which::Primary => self.fetch_state(now, id),
                     Which::Shadow => {
