@@ -384,6 +384,13 @@ impl Gate {
         self.shut(now, Halt::Command(by.into()));
     }
 
+    /// As [`Gate::halt`], by something that lasts, such as a file: nothing vouches for the gate any more until that is
+    /// gone and it was verified anew.
+    pub fn forbid(&mut self, now: Now, by: impl Into<String>) {
+        self.halt(now, by);
+        self.verified = None;
+    }
+
     /// Opens the gate for a span: the only way to do so.
     ///
     /// **Errors**: [`ArmError`]; the gate is as it was.

@@ -150,6 +150,7 @@ impl World {
 
 const ONE: &str = "00000000000000aa0000000000000001";
 const TWO: &str = "00000000000000aa0000000000000002";
+const THREE: &str = "00000000000000aa0000000000000003";
 
 #[test]
 fn a_gateway_that_is_killed_leaves_its_orders_to_the_venues_countdown() {
@@ -189,7 +190,24 @@ fn a_gateway_that_is_killed_leaves_its_orders_to_the_venues_countdown() {
 fn every_way_to_halt_cancels_everything() {
     let world = World::start();
     let home = world.home("gate");
-    let mut gateway = world.gateway(&home, &[]);
+    let switch = world.home("switch.db");
+    let row = rusqlite::Connection::open(&switch).expect("a file");
+    let mut gateway = world.gateway(&home, &["--halt-db", switch.to_str().expect("text")]);
+    // A row that is not there vouches for nothing.
+    world.until("the row is named", || {
+        let (code, _, err) = world.speak(&home, &["arm", "--for", "1h"]);
+        assert_eq!(code, Some(9), "{err}");
+        err.contains("venuekit_switch") && err.contains("cannot be read")
+    });
+    row.execute_batch(venuekit_store::SWITCH_TABLE).expect("is made");
+    // By the row.
+    world.arm(&home);
+    world.rest_an_order(&home, THREE);
+    row.execute_batch("UPDATE venuekit_switch SET halt = 1, reason = 'the desk'").expect("is set");
+    world.until("it is cancelled", || world.status(&home, THREE) == "canceled");
+    let (code, _, err) = world.speak(&home, &["arm", "--for", "1h", "--force"]);
+    assert_eq!(code, Some(9), "{err}");
+    row.execute_batch("UPDATE venuekit_switch SET halt = 0").expect("is set");
     // By a signal.
     world.arm(&home);
     world.rest_an_order(&home, ONE);
@@ -252,6 +270,17 @@ fn what_is_missing_is_said_with_its_code() {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).expect("ours");
     check(&open, 4, &["chmod 600"]);
+    let hook = [
+        "gateway",
+        "--dir",
+        path,
+        "--halt-http",
+        "127.0.0.1:0",
+        "--halt-webhook",
+        token.to_str().expect("text"),
+    ];
+    check(&hook, 4, &["chmod 600"]);
+    check(&["gateway", "--dir", path, "--halt-webhook", path], 2, &["--halt-http"]);
     for flag in ["--key", "--secret", "--token"] {
         check(&["gateway", flag, "x"], 2, &[flag]);
     }

@@ -191,7 +191,7 @@ impl Keeper {
         let absent = matches!(&halt, Err(error) if error.kind() == io::ErrorKind::NotFound);
         if !absent && !self.halted_by_file {
             self.shared.cell.trip();
-            self.shared.gate(|gate, now| gate.halt(now, "the halt file"));
+            self.shared.gate(|gate, now| gate.forbid(now, "the halt file"));
         }
         self.halted_by_file = !absent;
         match self.check() {

@@ -114,6 +114,13 @@ impl Shared {
         self.note(Note::Wake);
     }
 
+    /// As [`Shared::halt`], by something that stays until it is taken away.
+    pub(super) fn forbid(&self, by: &str) {
+        self.cell.trip();
+        self.gate(|gate, now| gate.forbid(now, by));
+        self.note(Note::Wake);
+    }
+
     fn follow(&self, gate: &mut MutexGuard<'_, Gate>, now: Now) {
         match gate.lease(now) {
             Some(lease) => self.cell.open(lease.until),

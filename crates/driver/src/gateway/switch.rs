@@ -96,7 +96,7 @@ pub(super) fn watch(shared: &Arc<Shared>, at: usize, mut switch: Box<dyn Switch>
         let began = shared.clock.now().mono;
         let said = switch.read().map_err(|error| chain(error.as_ref()));
         if let Some(why) = shared.switches(|all| all.get_mut(at).and_then(|seen| seen.take(began, said))) {
-            shared.halt(&why);
+            shared.forbid(&why);
         }
         if ended.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
             break;

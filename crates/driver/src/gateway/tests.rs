@@ -332,7 +332,6 @@ async fn files_halt_it_and_none_of_them_opens_it() {
     halted("command").await;
     let report = handle.until_flat(PATIENCE).await;
     assert!(report.flat, "{report:?}");
-    tokio::time::sleep(venuekit_session::gate::VERIFIED_FOR).await;
     assert_eq!(handle.arm(wish(60)).await.map_err(|error| error.exit), Err(9), "while the file is there");
     std::fs::remove_file(files.join("halt")).expect("removes");
     // The state is changed, cut, laid open, removed; the journal is replaced.

@@ -49,6 +49,16 @@ fn armed(caps: Caps) -> Gate {
     gate
 }
 
+#[test]
+fn what_forbids_leaves_nothing_that_would_let_it_be_armed() {
+    let mut gate = armed(caps());
+    gate.forbid(at(10), "the halt file");
+    let forced = Arm { force: true, ..arm(60) };
+    assert_eq!(gate.arm(at(11), forced.clone()), Err(ArmError::Unverified));
+    gate.verified(at(12));
+    assert_eq!(gate.arm(at(13), forced), Ok(Mode::Active));
+}
+
 /// What can be done to a gate, each as one letter of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {

@@ -203,7 +203,6 @@ async fn no_order_leaves_once_a_halt_is_acknowledged_whichever_way_it_came() {
         };
         if !text.is_empty() {
             // While it is there no command allows anything, and says why.
-            tokio::time::sleep(venuekit_session::gate::VERIFIED_FOR).await;
             let refused = handle.arm(wish(60)).await.expect_err("it stays shut");
             assert!(refused.exit == 9 && refused.text.contains(text), "{way}: {refused:?}");
             lever.set(Some(Position::Run));
