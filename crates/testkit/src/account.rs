@@ -261,6 +261,7 @@ fn add_cash(books: &mut Books, key: (String, String), cash: [Decimal; 3]) {
 fn truth(session: &Session, sim: &VenueSim) -> Books {
     let (account, markets) = (sim.account(), sim.world().markets());
     let wallets: Vec<Wallet> = session.venue().specs().iter().flat_map(|spec| spec.wallets.clone()).collect();
+    let follows = |channel| session.streams().any(|status| status.info.channel == channel);
     let mut books = Books::default();
     for (wallet, asset, cash) in account.cash() {
         let word = match wallet {
@@ -271,14 +272,14 @@ fn truth(session: &Session, sim: &VenueSim) -> Books {
             add_cash(&mut books, (word, asset.to_owned()), [cash.total, cash.borrowed, cash.interest]);
         }
     }
-    for (market, state) in markets.iter().enumerate() {
+    for (market, state) in markets.iter().enumerate().filter(|_| follows(Channel::Positions)) {
         let held = account.position(market);
         if held.qty != 0 {
             let figures = [state.spec.qty(held.qty), held.entry_price(state.spec)].map(|n| n.normalize());
             books.positions.insert(state.spec.symbol.to_owned(), figures);
         }
     }
-    for order in account.open_orders() {
+    for order in account.open_orders().filter(|_| follows(Channel::Orders)) {
         let spec = markets[order.market].spec;
         let price = |price: Option<i64>| price.map_or(Decimal::ZERO, |price| spec.price(price));
         let stop = order.stop.map(|stop| stop.price);

@@ -150,7 +150,7 @@ fn until(runtime: &tokio::runtime::Runtime, holds: impl Fn() -> bool, why: impl 
         if holds() {
             return;
         }
-        runtime.block_on(tokio::time::sleep(BETWEEN));
+        runtime.block_on(async { tokio::time::sleep(BETWEEN).await });
     }
     panic!("{}", why());
 }

@@ -246,19 +246,36 @@ impl Session {
         self.pump(now, id);
     }
 
-    /// A subscription was not answered: it is asked once more, then the connection is given up.
+    /// A subscription was not answered: it is asked once more, then the connection is given up. Nobody asks once more
+    /// for what was since asked the other way: a stream that was left and joined again would be left for good.
     pub(super) fn on_answer_timeout(&mut self, now: Now, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Some(conn) = self.conns.get(&id) else { return };
         let within = self.venue.specs()[conn.product].subscribe.within;
         let Some(at) = conn.outstanding.iter().position(|o| o.due <= now.mono) else { return };
         if conn.outstanding[at].resent {
             self.close(now, id, CloseReason::NoAnswer);
             return;
         }
+        let Outstanding { subscribe, ref streams, .. } = conn.outstanding[at];
+        let waits = |stream: &StreamId| {
+            let stream = &self.streams[stream.0 as usize];
+            let feed = stream.primary.iter().chain(&stream.shadow).find(|feed| feed.conn == id);
+            feed.map_or(!subscribe, |feed| (feed.sub == Sub::Leaving) != subscribe)
+        };
+        let streams: Vec<StreamId> = streams.iter().copied().filter(waits).collect();
+        let conn = self.conns.get_mut(&id).expect("it was there");
+        if streams.is_empty() {
+            conn.outstanding.remove(at);
+            match conn.outstanding.iter().map(|o| o.due).min() {
+                Some(due) => self.timers.set(Timer::Answer(id), due),
+                None => self.timers.cancel(Timer::Answer(id)),
+            }
+            return self.pump(now, id);
+        }
+        conn.outstanding[at].streams.clone_from(&streams);
         conn.outstanding[at].resent = true;
         conn.outstanding[at].due = now.mono.plus(within);
-        let (request, subscribe) = (conn.outstanding[at].id, conn.outstanding[at].subscribe);
-        let streams = conn.outstanding[at].streams.clone();
+        let request = conn.outstanding[at].id;
         let due = conn.outstanding.iter().map(|o| o.due).min();
         if let Some(due) = due {
             self.timers.set(Timer::Answer(id), due);
