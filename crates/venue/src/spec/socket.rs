@@ -7,7 +7,7 @@ use crate::Channel;
 /// One kind of socket.
 #[derive(Clone, Debug)]
 pub struct SocketSpec {
-    /// Which of [`Hosts::streams`] it is at; the product's stream origin when absent.
+    /// Which of [`Hosts::streams`](super::Hosts::streams) it is at; the product's stream origin when absent.
     pub origin: Option<&'static str>,
     /// Path below that origin.
     pub path: String,
