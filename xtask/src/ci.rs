@@ -38,7 +38,7 @@ const STEPS: [Step; 11] = [
     }),
     ("prove", || {
         // Minutes, not hours: the full size is for a person or a night.
-        prove::run(&prove::Options { seeds: 150, cases: 2_000, minutes: Some(6), venue: None, seed: None })
+        prove::run(&prove::Options { seeds: 300, cases: 2_000, minutes: Some(6), venue: None, seed: None })
     }),
 ];
 

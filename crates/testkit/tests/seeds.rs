@@ -47,3 +47,13 @@ fn kraken_never_diverges() {
     // Its futures tell one level a message, which makes a run ten times as many.
     check_some("kraken", &common::kraken(), 60);
 }
+
+/// A snapshot that linked to no update forgot the updates' frames and kept their numbers; the next one then went live
+/// without their rows.
+#[test]
+fn what_a_seed_found_stays_found() {
+    for (subject, seed) in [(common::kraken(), 199)] {
+        let outcome = scenario::run(&subject, seed, false);
+        assert!(outcome.is_clean(), "SEED={seed}: {:#?} {:#?}", outcome.judge.divergences, outcome.unhealed);
+    }
+}

@@ -138,7 +138,10 @@ impl Session {
                     let _ = feed.book.apply(now, update);
                 }
             }
-            feed.take_early();
+            // Whose frames are gone, their numbers must not stay: a state that they link to would be told without them.
+            if !feed.take_early().is_empty() && feed.book.state() == State::Buffering {
+                feed.book.expect_snapshot();
+            }
         }
         if which == Which::Primary {
             self.tell_state(id);
