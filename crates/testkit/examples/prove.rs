@@ -170,6 +170,10 @@ fn prove_orders(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, repe
 fn prove_requests(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, repeat: &str) -> bool {
     let mut clean = true;
     for (product, spec) in subject.venue.specs().iter().enumerate() {
+        if spec.wallets.is_empty() {
+            println!("{name} {}: left out, since without a wallet it has no poll to flood with", spec.product);
+            continue;
+        }
         let flood = requests::flood(subject, product, seeds.start, FLOOD_MINUTES);
         let p99 = flood.waits[flood.waits.len() * 99 / 100];
         println!(
