@@ -171,7 +171,10 @@ fn prove_requests(name: &str, subject: &Subject, seeds: std::ops::Range<u64>, re
     let mut clean = true;
     for (product, spec) in subject.venue.specs().iter().enumerate() {
         if spec.wallets.is_empty() {
-            println!("{name} {}: left out, since without a wallet it has no poll to flood with", spec.product);
+            println!(
+                "{name} {}: left out, since without a wallet it has no poll to flood with",
+                spec.product
+            );
             continue;
         }
         let flood = requests::flood(subject, product, seeds.start, FLOOD_MINUTES);
